@@ -1,0 +1,68 @@
+"""Scores of a set of predictions against labels; missing labels (NaN) never count."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.stats import rankdata
+
+Floats = NDArray[np.floating]
+
+
+def roc_auc(scores: Floats, labels: Floats) -> float:
+    """Area under the ROC curve, ties counted half; NaN where one class is absent. Both (samples,)."""
+    known = np.isfinite(labels)
+    scores, positive = scores[known], labels[known] > 0.5
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if n_positive == 0 or n_negative == 0:
+        return float("nan")
+    ranks = rankdata(scores)
+    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def f1(scores: Floats, labels: Floats, threshold: float) -> float:
+    """F1 of `scores >= threshold`; 0 where nothing is positive, as the authors' code has it."""
+    known = np.isfinite(labels)
+    predicted, positive = scores[known] >= threshold, labels[known] > 0.5
+    true_positive = int((predicted & positive).sum())
+    denominator = int(predicted.sum()) + int(positive.sum())
+    return 2 * true_positive / denominator if denominator else 0.0
+
+
+def best_f1_threshold(scores: Floats, labels: Floats) -> float:
+    """The threshold with the highest F1 on these samples, midway between neighbouring scores.
+
+    To be fitted on validation subjects only.
+    """
+    known = np.isfinite(labels)
+    order = np.argsort(-scores[known], kind="stable")
+    ranked, positive = scores[known][order], labels[known][order] > 0.5
+    hits = np.cumsum(positive)
+    score_f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + positive.sum())
+    # A threshold can only fall between two different scores.
+    last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
+    best = int(np.argmax(np.where(last_of_tie, score_f1, -1.0)))
+    if best + 1 == len(ranked):
+        return float(ranked[best])
+    return float((ranked[best] + ranked[best + 1]) / 2)
+
+
+def platt(scores: Floats, labels: Floats) -> tuple[float, float]:
+    """Slope and intercept of P = sigmoid(slope * score + intercept) by maximum likelihood.
+
+    Platt, Probabilistic outputs for support vector machines, 1999, with his smoothed targets.
+    """
+    known = np.isfinite(labels)
+    x, positive = scores[known].astype(np.float64), labels[known] > 0.5
+    n_positive, n_negative = positive.sum(), (~positive).sum()
+    target = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+
+    def loss(parameters: Floats) -> float:
+        z = parameters[0] * x + parameters[1]
+        return float(np.mean(np.logaddexp(0, z) - target * z))
+
+    start = np.array([5.0, -2.5])
+    found = minimize(loss, start, bounds=[(1e-3, 100.0), (-100.0, 100.0)], method="L-BFGS-B")
+    return float(found.x[0]), float(found.x[1])
+

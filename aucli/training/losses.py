@@ -1,0 +1,57 @@
+"""The losses of ME-GraphAU (IJCAI 2022, section 3.3), as the authors' code computes them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+_EPSILON = 1e-8
+
+
+def au_weights(occurrence_rates: Tensor | NDArray[object]) -> Tensor:
+    """Weight of each AU, inverse to its rate in the training set: float64 (aus,).
+
+    They sum to the number of AUs, as in the authors' code (the paper's text: to 1).
+
+    Raises:
+        ValueError: an AU that never occurs has no finite weight.
+    """
+    rates = torch.as_tensor(occurrence_rates, dtype=torch.float64)
+    if not bool((rates > 0).all()):
+        raise ValueError("an AU never occurs in the training set: leave it out of the AU set")
+    inverse = 1.0 / rates
+    return inverse / inverse.sum() * len(inverse)
+
+
+def weighted_asymmetric_loss(probabilities: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Equation 6: cross entropy whose negatives are scaled by their own probability.
+
+    probabilities, labels (batch, aus); labels 1, 0, or -1 for "not coded", which never counts;
+    weights (aus,). Mean over the labelled entries. The focusing factor carries no gradient: the
+    authors detach it, which the paper does not say.
+
+    Raises:
+        ValueError: no entry is labelled.
+    """
+    labelled = labels != -1
+    if not bool(labelled.any()):
+        raise ValueError("no AU of this batch is labelled")
+    positive = labels * probabilities.clamp(min=_EPSILON).log()
+    negative = (1 - labels) * probabilities.detach() * (1 - probabilities).clamp(min=_EPSILON).log()
+    loss = -(positive + negative)
+    if weights is not None:
+        loss = loss * weights
+    return loss[labelled].mean()
+
+
+def edge_relations(labels: Tensor) -> Tensor:
+    """Class of each AU pair (i, k): 2 y_i + y_k; labels (batch, aus) 0/1 -> int64 (batch, aus * aus)."""
+    labels = labels.long()
+    return (2 * labels.unsqueeze(2) + labels.unsqueeze(1)).flatten(1)
+
+
+def edge_loss(edge_logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of the co-occurrence classes (section 3.3); edge_logits (batch, aus * aus, 4)."""
+    return F.cross_entropy(edge_logits.flatten(0, 1), edge_relations(labels).flatten())

@@ -1,0 +1,15 @@
+"""Learning-rate schedule of the authors' code: cosine per iteration."""
+
+from __future__ import annotations
+
+import math
+
+
+def cosine_rate(initial: float, iteration: int, iterations: int, warmup: int = 0) -> float:
+    """Rate at an iteration of `iterations`, from `initial` to 0; rises linearly over `warmup` first.
+
+    The published recipe has no warm-up; training from random weights needs one.
+    """
+    if iteration < warmup:
+        return initial * (iteration + 1) / warmup
+    return initial * (1 + math.cos(math.pi * iteration / iterations)) / 2

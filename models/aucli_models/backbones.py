@@ -1,0 +1,82 @@
+"""Backbones: pictures to a row-major sequence of map positions, (batch, tokens, channels).
+
+ResNets and their weights are timm's (bit-equal to the authors' torchvision copies); timm is imported when a
+backbone is built, because that takes seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """A backbone by its name: channels of its tokens, channels of the AU part, pixels it reads."""
+
+    timm_name: str
+    in_channels: int  # of the backbone's tokens
+    out_channels: int  # of everything after `global_linear`; a quarter, as the authors have it
+    stages: int = 4  # ResNet stages used; 3 gives a map at 1/16 of the input's side
+    placed_tokens: int = 0  # number of tokens with learned positions; 0: none
+
+
+BACKBONES: dict[str, BackboneSpec] = {
+    "resnet18": BackboneSpec("resnet18", 512, 128),
+    "resnet50": BackboneSpec("resnet50", 2048, 512),
+    # For the built-in model, on 112-pixel crops: three stages keep the 7 x 7 map that the head expects
+    # from a quarter of the pixels, learned positions make up for the shorter training.
+    "resnet10_small": BackboneSpec("resnet10t", 256, 128, stages=3, placed_tokens=49),
+}
+
+
+class ResNetTokens(nn.Module):
+    """A timm ResNet without its pooling and classifier.
+
+    images float32 (batch, 3, side, side) -> (batch, side/32 * side/32, channels); side/16 with three stages.
+    """
+
+    def __init__(self, spec: BackboneSpec) -> None:
+        super().__init__()
+        import timm
+
+        net = timm.create_model(spec.timm_name, pretrained=False, num_classes=0, global_pool="")
+        for number in range(1, 5):
+            layer = getattr(net, f"layer{number}") if number <= spec.stages else nn.Identity()
+            setattr(net, f"layer{number}", layer)
+        self.net = net
+        self.positions = (
+            TokenPositions(spec.placed_tokens, spec.in_channels) if spec.placed_tokens else nn.Identity()
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.net.forward_features(images).flatten(2).mT
+        placed: Tensor = self.positions(tokens)
+        return placed
+
+
+class TokenPositions(nn.Module):
+    """Learned scale and offset per map position: the AU features average over positions, so a network that
+    starts from random weights otherwise learns slowly where in the face a channel was active."""
+
+    def __init__(self, tokens: int, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(tokens, channels))
+        self.offset = nn.Parameter(torch.zeros(tokens, channels))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens * self.scale + self.offset
+
+
+def create_backbone(name: str) -> nn.Module:
+    """The backbone of that name with random weights.
+
+    Raises:
+        ValueError: unknown name; the known ones are listed. (The authors' code would build a
+            ResNet-50 for any name with "resnet" in it.)
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(BACKBONES)}")
+    return ResNetTokens(BACKBONES[name])

@@ -1,0 +1,214 @@
+"""The two AU relation graphs: K-nearest neighbours (stage 1) and learned edges (stage 2).
+
+Source: Luo et al., IJCAI 2022, section 3.1 (FGG) and 3.2 (MEFL), and the authors' code.
+`edge (i, k)` goes from AU k ("start", gives the query) to AU i ("end", gives key and value);
+flattened it has number i * aus + k.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def neighbour_graph(nodes: Tensor, neighbours: int, metric: str = "dots") -> Tensor:
+    """0/1 adjacency (batch, aus, aus) of each AU's K most similar AUs; row = receiving AU.
+
+    nodes: (batch, aus, channels). Ties at the K-th place all count; an AU is its own neighbour only
+    if it is among its K most similar. Metrics: `dots`, `cosine`, `l1` (sum of absolute differences),
+    `l2` (Euclidean distance).
+
+    Raises:
+        ValueError: another metric, or K outside 1..aus.
+    """
+    if not 1 <= neighbours <= nodes.shape[1]:
+        raise ValueError(f"{neighbours} neighbours of {nodes.shape[1]} AUs: choose 1 to {nodes.shape[1]}")
+    nodes = nodes.detach().float()
+    if metric == "dots":
+        similarity = nodes @ nodes.mT
+    elif metric == "cosine":
+        unit = F.normalize(nodes, dim=-1)
+        similarity = unit @ unit.mT
+    elif metric == "l1":
+        similarity = -(nodes.unsqueeze(1) - nodes.unsqueeze(2)).abs().sum(-1)
+    elif metric == "l2":
+        similarity = -(nodes.unsqueeze(1) - nodes.unsqueeze(2)).square().sum(-1).sqrt()
+    else:
+        raise ValueError(f"metric {metric!r}: choose dots, cosine, l1 or l2")
+    threshold = similarity.topk(neighbours, dim=-1).values[..., -1:]
+    return (similarity >= threshold).float()
+
+
+class NeighbourGraph(nn.Module):
+    """FGG: one graph convolution over the K-nearest-neighbour graph; (batch, aus, channels) -> same."""
+
+    def __init__(self, aus: int, channels: int, neighbours: int, metric: str = "dots") -> None:
+        super().__init__()
+        self.neighbours = neighbours
+        self.metric = metric
+        self.U = nn.Linear(channels, channels)
+        self.V = nn.Linear(channels, channels)
+        self.bnv = nn.BatchNorm1d(aus)  # one statistic per AU, over batch and channels
+        for linear in (self.U, self.V):
+            nn.init.normal_(linear.weight, 0.0, math.sqrt(2.0 / channels))
+        nn.init.ones_(self.bnv.weight)
+        nn.init.zeros_(self.bnv.bias)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        adjacency = neighbour_graph(nodes, self.neighbours, self.metric)
+        # The authors scale with the row sums on both sides, although the graph is not symmetric.
+        scale = adjacency.sum(-1).rsqrt()
+        adjacency = (scale.unsqueeze(-1) * adjacency * scale.unsqueeze(-2)).to(nodes.dtype)
+        return F.relu(nodes + self.bnv(adjacency @ self.V(nodes) + self.U(nodes)))
+
+
+class CrossAttention(nn.Module):
+    """The linear maps of a single-head cross attention; the products are taken by `EdgeFeatures`."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear_q = nn.Linear(channels, channels // 2)
+        self.linear_k = nn.Linear(channels, channels // 2)
+        self.linear_v = nn.Linear(channels, channels)
+        self.scale = (channels // 2) ** -0.5
+
+    def forward(self, query: Tensor, value: Tensor) -> Tensor:
+        """Plain form: (..., tokens, channels) twice -> (..., tokens, channels)."""
+        attention = self.linear_q(query) @ self.linear_k(value).mT * self.scale
+        return attention.softmax(-1) @ self.linear_v(value)
+
+
+class EdgeFeatures(nn.Module):
+    """GEM (section 3.2): a feature for each ordered pair of AUs, exactly, at a fraction of the cost.
+
+    As the paper writes it, every pair gets a `tokens x channels` map that is then averaged over its
+    tokens. But the rows of a softmax sum to one, so affine maps pass through attention:
+    everything between the picture's tokens X and an edge feature can stay in `tokens x tokens`
+    matrices, and the maps of X to channels are taken once per picture instead of once per pair:
+
+        at_i = softmax(q(U_i) k(X)^T)        attention of AU i over the picture  (FAM)
+        S_ik = softmax(at_k (P Q^T) at_i^T)  attention of AU k over AU i         (ARM)
+        edge = BN(S_ik at_i R), R = edge_proj(v_ARM(v_FAM(X)))
+
+    In train mode the batch norm's statistics, one per edge over batch, tokens and channels, follow from first and
+    second moments: sum over channels of (T R)^2 = T (R R^T) T^T. No (aus^2, tokens, channels) tensor
+    exists in either mode.
+    """
+
+    def __init__(self, aus: int, channels: int) -> None:
+        super().__init__()
+        self.FAM = CrossAttention(channels)
+        self.ARM = CrossAttention(channels)
+        self.edge_proj = nn.Linear(channels, channels)
+        self.bn = nn.BatchNorm2d(aus * aus)
+        nn.init.normal_(self.edge_proj.weight, 0.0, math.sqrt(2.0 / channels))
+        nn.init.zeros_(self.edge_proj.bias)
+
+    def forward(self, au_maps: Tensor, tokens: Tensor) -> Tensor:
+        """au_maps (batch, aus, tokens, channels), tokens (batch, tokens, channels)
+        -> edge features (batch, end aus, start aus, channels)."""
+        values = self.FAM.linear_v(tokens)  # (batch, tokens, channels)
+        keys = self.FAM.linear_k(tokens)  # (batch, tokens, channels / 2)
+        # q(U) k(X)^T = U (k(X) Wq)^T + bq k(X)^T: the wide product once per picture, not once per AU.
+        projected = keys @ self.FAM.linear_q.weight  # (batch, tokens, channels)
+        offset = keys @ self.FAM.linear_q.bias  # (batch, tokens)
+        logits = au_maps @ projected.mT.unsqueeze(1) + offset[:, None, None]
+        at = (logits.float() * self.FAM.scale).softmax(-1)  # (batch, aus, tokens, tokens)
+
+        queries, edge_keys = self.ARM.linear_q(values), self.ARM.linear_k(values)
+        between = (queries @ edge_keys.mT).float() * self.ARM.scale  # (batch, tokens, tokens)
+        readout = self.edge_proj(self.ARM.linear_v(values)).float()  # R: (batch, tokens, channels)
+
+        # All start AUs' rows stand under each other, so that each end AU is one tall matrix product.
+        rows = (at @ between.unsqueeze(1)).flatten(1, 2)  # (batch, k * tokens, tokens)
+        # attention[b, i, (k, t), u] = S_ik[t, u]
+        attention = (rows.unsqueeze(1) @ at.mT).softmax(-1)
+        mean_attention = attention.unflatten(2, (at.shape[1], -1)).mean(3)  # (batch, i, k, tokens)
+        features: Tensor = mean_attention @ (at @ readout.unsqueeze(1))  # (batch, i, k, channels)
+        mean, var = self._statistics(attention, at, readout, features)
+        scale = self.bn.weight * (var + self.bn.eps).rsqrt()
+        shift = self.bn.bias - mean * scale
+        aus = au_maps.shape[1]
+        return features * scale.view(aus, aus, 1) + shift.view(aus, aus, 1)
+
+    def _statistics(
+        self, attention: Tensor, at: Tensor, readout: Tensor, features: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and variance (aus * aus,) that the batch norm over (batch, tokens, channels) would use."""
+        bn = self.bn
+        if not bn.training:
+            assert bn.running_mean is not None
+            assert bn.running_var is not None
+            return bn.running_mean, bn.running_var
+        aus, tokens = at.shape[1], at.shape[2]
+        maps = attention @ at  # T = S_ik at_i: (batch, i, k * tokens, tokens)
+        moments = readout @ readout.mT  # R R^T: (batch, tokens, tokens)
+        products = (maps.flatten(1, 2) @ moments).view_as(maps) * maps
+        squares = products.sum(-1).view(-1, aus, aus, tokens).sum((0, 3)).flatten()
+        mean = features.mean((0, 3)).flatten()
+        count = features.shape[0] * tokens * features.shape[-1]
+        var = squares / count - mean.square()
+        self._track(mean.detach(), var.detach() * (count / (count - 1)))
+        return mean, var
+
+    def _track(self, mean: Tensor, unbiased_var: Tensor) -> None:
+        bn = self.bn
+        assert bn.running_mean is not None
+        assert bn.running_var is not None
+        assert bn.num_batches_tracked is not None
+        momentum = bn.momentum if bn.momentum is not None else 0.1
+        with torch.no_grad():
+            bn.num_batches_tracked += 1
+            bn.running_mean.lerp_(mean.to(bn.running_mean.dtype), momentum)
+            bn.running_var.lerp_(unbiased_var.to(bn.running_var.dtype), momentum)
+
+
+class GatedGraphLayer(nn.Module):
+    """One gated graph convolution over the full graph (Bresson and Laurent 2017, as in the authors' code).
+
+    `outer_relu` tells the two systems apart: ME-GraphAU x = ReLU(x + BN(y)), OpenGraphAU x = x + ReLU(BN(y)).
+    """
+
+    def __init__(self, aus: int, channels: int, *, outer_relu: bool) -> None:
+        super().__init__()
+        self.outer_relu = outer_relu
+        self.U, self.V, self.A, self.B, self.E = (
+            nn.Linear(channels, channels, bias=False) for _ in range(5)
+        )
+        self.bnv = nn.BatchNorm1d(aus)
+        self.bne = nn.BatchNorm1d(aus * aus)
+        for linear in (self.U, self.V, self.A, self.B, self.E):
+            nn.init.normal_(linear.weight, 0.0, math.sqrt(2.0 / channels))
+
+    def forward(self, nodes: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
+        """nodes (batch, aus, channels), edges (batch, i, k, channels) -> both, updated."""
+        aus = nodes.shape[1]
+        z = self.A(nodes).unsqueeze(2) + self.B(nodes).unsqueeze(1) + self.E(edges)
+        edges = edges + F.relu(self.bne(z.flatten(1, 2)).unflatten(1, (aus, aus)))
+        gates = edges.sigmoid().softmax(2)
+        message = (gates * self.V(nodes).unsqueeze(1)).sum(2) / aus
+        update = self.bnv(self.U(nodes) + message)
+        return (F.relu(nodes + update) if self.outer_relu else nodes + F.relu(update)), edges
+
+
+class EdgeGraph(nn.Module):
+    """The stage-2 graph: edge features, then two gated layers; returns nodes and edges."""
+
+    def __init__(self, aus: int, channels: int, *, outer_relu: bool, layers: int = 2) -> None:
+        super().__init__()
+        self.edge_features = EdgeFeatures(aus, channels)
+        self.layers = nn.ModuleList(
+            GatedGraphLayer(aus, channels, outer_relu=outer_relu) for _ in range(layers)
+        )
+
+    def forward(self, au_maps: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """au_maps (batch, aus, tokens, channels), tokens (batch, tokens, channels)
+        -> nodes (batch, aus, channels), edges (batch, end aus, start aus, channels)."""
+        nodes = au_maps.mean(2)
+        edges = self.edge_features(au_maps, tokens)
+        for layer in self.layers:
+            nodes, edges = layer(nodes, edges)
+        return nodes, edges

@@ -1,0 +1,64 @@
+"""The layers that ME-GraphAU and OpenGraphAU share before and after their graphs.
+
+Shapes: `batch` pictures, `tokens` positions of the backbone's map in row-major order, `channels`.
+Source: Luo et al., Learning Multi-dimensional Edge Feature-based AU Relation Graph, IJCAI 2022,
+section 3.1, and the authors' code where it is more exact than the paper (batch norm and ReLU).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class LinearBlock(nn.Module):
+    """Linear, batch norm over pictures and tokens, ReLU: (batch, tokens, in) -> (batch, tokens, out)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(in_channels, out_channels)
+        self.bn = nn.BatchNorm1d(out_channels)
+        nn.init.normal_(self.fc.weight, 0.0, math.sqrt(2.0 / out_channels))
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.fc(x)
+        # Rows are (picture, token) pairs: BatchNorm1d over rows equals the paper code's over (batch, tokens).
+        return F.relu(self.bn(y.flatten(0, -2))).unflatten(0, y.shape[:-1])
+
+
+class AUFeatures(LinearBlock):
+    """AFG (section 3.1): one `LinearBlock` per AU, computed as a single wide one.
+
+    N blocks of C -> C side by side are one block C -> N*C: the same numbers in one matrix product.
+    (batch, tokens, channels) -> (batch, aus, tokens, channels), before the mean over tokens.
+    """
+
+    def __init__(self, channels: int, aus: int) -> None:
+        super().__init__(channels, aus * channels)
+        nn.init.normal_(self.fc.weight, 0.0, math.sqrt(2.0 / channels))
+        self.aus = aus
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).unflatten(-1, (self.aus, -1)).movedim(-2, 1)
+
+
+class CosineAUHead(nn.Module):
+    """Probability of each AU: cosine of its node feature and its trained vector (section 3.1, equation 2).
+
+    Both are non-negative after ReLU, so the cosine lies in 0..1; a dead node gives 0.
+    (batch, aus, channels) -> (batch, aus).
+    """
+
+    def __init__(self, aus: int, channels: int) -> None:
+        super().__init__()
+        self.sc = nn.Parameter(torch.empty(aus, channels))
+        nn.init.xavier_uniform_(self.sc)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        # float32 also under autocast: probabilities near 1 need more digits than bfloat16 has.
+        nodes = F.normalize(nodes.float(), dim=-1)
+        return (nodes * F.normalize(F.relu(self.sc.float()), dim=-1)).sum(-1)

@@ -1,0 +1,47 @@
+"""Network names to networks: the one place that knows every system.
+
+To add a system: a module with its network and key map, an entry in `SYSTEMS`, a card in the zoo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from aucli_models.au import AU_SETS
+from aucli_models.me_graphau import MEGraphAU
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything needed to build a network before its weights are known."""
+
+    system: str
+    backbone: str
+    au_set: str
+    stage: int
+    input_size: int = 224  # pixels, side of the crop
+
+    @property
+    def au_names(self) -> tuple[str, ...]:
+        return AU_SETS[self.au_set]
+
+
+SYSTEMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
+    "me_graphau": lambda spec: MEGraphAU(spec.backbone, spec.au_set, spec.stage),
+}
+
+
+def create_model(spec: ModelSpec) -> nn.Module:
+    """The network of a spec with random weights, in train mode.
+
+    Raises:
+        ValueError: unknown system, AU set, backbone or stage; the known ones are named.
+    """
+    if spec.system not in SYSTEMS:
+        raise ValueError(f"unknown system {spec.system!r}: choose one of {', '.join(SYSTEMS)}")
+    if spec.au_set not in AU_SETS:
+        raise ValueError(f"unknown AU set {spec.au_set!r}: choose one of {', '.join(AU_SETS)}")
+    return SYSTEMS[spec.system](spec)

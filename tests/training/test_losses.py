@@ -1,0 +1,69 @@
+"""Losses, class weights, edge classes and schedule against the official code's numbers."""
+
+import numpy as np
+import pytest
+import torch
+
+from aucli.training.losses import au_weights, edge_loss, edge_relations, weighted_asymmetric_loss
+from aucli.training.schedule import cosine_rate
+from tests.models import golden
+
+
+@pytest.fixture(scope="module")
+def losses():
+    return golden.arrays("losses")
+
+
+@pytest.mark.parametrize("suffix", ["", "_unweighted"])
+def test_weighted_asymmetric_loss_and_gradient(losses, suffix):
+    p = torch.from_numpy(losses["wa_p"]).requires_grad_()
+    weights = None if suffix else torch.from_numpy(losses["wa_w"])
+    loss = weighted_asymmetric_loss(p, torch.from_numpy(losses["wa_y"]), weights)
+    loss.backward()
+    np.testing.assert_allclose(loss.item(), losses[f"wa_loss{suffix}"], rtol=1e-6)
+    np.testing.assert_allclose(p.grad, losses[f"wa_grad{suffix}"], rtol=1e-5, atol=1e-8)
+
+
+def test_missing_labels_never_count(losses):
+    p = torch.from_numpy(losses["wa41_p"]).requires_grad_()
+    labels = torch.from_numpy(losses["wa41_y"])
+    loss = weighted_asymmetric_loss(p, labels, torch.from_numpy(losses["wa41_w"]))
+    loss.backward()
+    np.testing.assert_allclose(loss.item(), losses["wa41_loss"], rtol=1e-6)
+    np.testing.assert_allclose(p.grad, losses["wa41_grad"], rtol=1e-5, atol=1e-8)
+    assert (p.grad[labels == -1] == 0).all()
+
+
+def test_a_batch_without_labels_is_refused():
+    with pytest.raises(ValueError, match="no AU of this batch is labelled"):
+        weighted_asymmetric_loss(torch.full((2, 3), 0.5), torch.full((2, 3), -1.0))
+
+
+def test_edge_relations_and_loss(losses):
+    labels = torch.from_numpy(losses["edge_y"])
+    np.testing.assert_array_equal(edge_relations(labels).flatten(), losses["edge_relation"].ravel())
+    logits = torch.from_numpy(losses["edge_logits"]).requires_grad_()
+    loss = edge_loss(logits, labels)
+    loss.backward()
+    np.testing.assert_allclose(loss.item(), losses["edge_loss"], rtol=1e-6)
+    np.testing.assert_allclose(logits.grad, losses["edge_grad"], rtol=1e-5, atol=1e-8)
+
+
+def test_class_weights(losses):
+    labels = losses["class_labels"]
+    np.testing.assert_allclose(au_weights(labels.mean(0)), losses["class_weights"], rtol=1e-6)
+    assert au_weights(labels.mean(0)).sum().item() == pytest.approx(labels.shape[1])
+    with pytest.raises(ValueError, match="never occurs"):
+        au_weights(np.array([0.5, 0.0]))
+
+
+def test_schedule(losses):
+    rates = [cosine_rate(1e-4, int(e) * 7 + int(i), 20 * 7) for e, i in losses["lr_epoch_iter"]]
+    np.testing.assert_allclose(rates, losses["lr_value"], rtol=1e-9)
+
+
+def test_warm_up_rises_to_the_initial_rate():
+    rates = [cosine_rate(1.0, i, 1000, warmup=10) for i in range(11)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == pytest.approx(1.0)
+    assert rates == sorted(rates[:10]) + rates[10:]
