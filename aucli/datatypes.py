@@ -199,7 +199,11 @@ class DecodeSummary:
         if self.stopped_early:
             found.append(self.stopped_early)
         if self.packets_failed:
-            found.append(f"{self.packets_failed} packets could not be decoded")
+            found.append(f"{_count(self.packets_failed, 'packet')} could not be decoded")
         if self.frames_corrupt:
-            found.append(f"{self.frames_corrupt} frames are damaged")
+            found.append(f"{_count(self.frames_corrupt, 'damaged frame')}")
         return "; ".join(found) or None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

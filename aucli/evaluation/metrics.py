@@ -65,4 +65,3 @@ def platt(scores: Floats, labels: Floats) -> tuple[float, float]:
     start = np.array([5.0, -2.5])
     found = minimize(loss, start, bounds=[(1e-3, 100.0), (-100.0, 100.0)], method="L-BFGS-B")
     return float(found.x[0]), float(found.x[1])
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from torch import Tensor
 _EPSILON = 1e-8
 
 
-def au_weights(occurrence_rates: Tensor | NDArray[object]) -> Tensor:
+def au_weights(occurrence_rates: Tensor | NDArray[np.floating]) -> Tensor:
     """Weight of each AU, inverse to its rate in the training set: float64 (aus,).
 
     They sum to the number of AUs, as in the authors' code (the paper's text: to 1).

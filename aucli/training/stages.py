@@ -20,7 +20,7 @@ def transfer_stage1(stage1: nn.Module, stage2: nn.Module) -> Transfer:
     """Copy everything before the graph, and the head, from a stage-1 network into a stage-2 network.
 
     Raises:
-        ValueError: a shared key differs in shape, or anything but the graph and the edge head would stay fresh.
+        ValueError: a shared key differs in shape: another backbone or AU set.
     """
     source, target = stage1.state_dict(), stage2.state_dict()
     graph = ("graph.", "edge_fc.")

@@ -7,6 +7,7 @@ backbone is built, because that takes seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,24 +43,26 @@ class ResNetTokens(nn.Module):
         super().__init__()
         import timm
 
-        net = timm.create_model(spec.timm_name, pretrained=False, num_classes=0, global_pool="")
+        net: Any = timm.create_model(spec.timm_name, pretrained=False, num_classes=0, global_pool="")
         for number in range(1, 5):
             layer = getattr(net, f"layer{number}") if number <= spec.stages else nn.Identity()
             setattr(net, f"layer{number}", layer)
-        self.net = net
+        self.net: Any = net
         self.positions = (
             TokenPositions(spec.placed_tokens, spec.in_channels) if spec.placed_tokens else nn.Identity()
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        tokens = self.net.forward_features(images).flatten(2).mT
+        maps: Tensor = self.net.forward_features(images)
+        tokens = maps.flatten(2).mT
         placed: Tensor = self.positions(tokens)
         return placed
 
 
 class TokenPositions(nn.Module):
     """Learned scale and offset per map position: the AU features average over positions, so a network that
-    starts from random weights otherwise learns slowly where in the face a channel was active."""
+    starts from random weights otherwise learns slowly where in the face a channel was active.
+    """
 
     def __init__(self, tokens: int, channels: int) -> None:
         super().__init__()

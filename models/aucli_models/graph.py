@@ -62,7 +62,8 @@ class NeighbourGraph(nn.Module):
         # The authors scale with the row sums on both sides, although the graph is not symmetric.
         scale = adjacency.sum(-1).rsqrt()
         adjacency = (scale.unsqueeze(-1) * adjacency * scale.unsqueeze(-2)).to(nodes.dtype)
-        return F.relu(nodes + self.bnv(adjacency @ self.V(nodes) + self.U(nodes)))
+        update: Tensor = self.bnv(adjacency @ self.V(nodes) + self.U(nodes))
+        return F.relu(nodes + update)
 
 
 class CrossAttention(nn.Module):
@@ -78,7 +79,8 @@ class CrossAttention(nn.Module):
     def forward(self, query: Tensor, value: Tensor) -> Tensor:
         """Plain form: (..., tokens, channels) twice -> (..., tokens, channels)."""
         attention = self.linear_q(query) @ self.linear_k(value).mT * self.scale
-        return attention.softmax(-1) @ self.linear_v(value)
+        attended: Tensor = attention.softmax(-1) @ self.linear_v(value)
+        return attended
 
 
 class EdgeFeatures(nn.Module):
@@ -93,8 +95,8 @@ class EdgeFeatures(nn.Module):
         S_ik = softmax(at_k (P Q^T) at_i^T)  attention of AU k over AU i         (ARM)
         edge = BN(S_ik at_i R), R = edge_proj(v_ARM(v_FAM(X)))
 
-    In train mode the batch norm's statistics, one per edge over batch, tokens and channels, follow from first and
-    second moments: sum over channels of (T R)^2 = T (R R^T) T^T. No (aus^2, tokens, channels) tensor
+    In train mode the batch norm's statistics, one per edge over batch, tokens and channels, follow
+    from first and second moments: sum over channels of (T R)^2 = T (R R^T) T^T. No (aus^2, tokens, channels) tensor
     exists in either mode.
     """
 
@@ -109,7 +111,8 @@ class EdgeFeatures(nn.Module):
 
     def forward(self, au_maps: Tensor, tokens: Tensor) -> Tensor:
         """au_maps (batch, aus, tokens, channels), tokens (batch, tokens, channels)
-        -> edge features (batch, end aus, start aus, channels)."""
+        -> edge features (batch, end aus, start aus, channels).
+        """
         values = self.FAM.linear_v(tokens)  # (batch, tokens, channels)
         keys = self.FAM.linear_k(tokens)  # (batch, tokens, channels / 2)
         # q(U) k(X)^T = U (k(X) Wq)^T + bq k(X)^T: the wide product once per picture, not once per AU.
@@ -175,16 +178,14 @@ class GatedGraphLayer(nn.Module):
     def __init__(self, aus: int, channels: int, *, outer_relu: bool) -> None:
         super().__init__()
         self.outer_relu = outer_relu
-        self.U, self.V, self.A, self.B, self.E = (
-            nn.Linear(channels, channels, bias=False) for _ in range(5)
-        )
+        self.U, self.V, self.A, self.B, self.E = (nn.Linear(channels, channels, bias=False) for _ in range(5))
         self.bnv = nn.BatchNorm1d(aus)
         self.bne = nn.BatchNorm1d(aus * aus)
         for linear in (self.U, self.V, self.A, self.B, self.E):
             nn.init.normal_(linear.weight, 0.0, math.sqrt(2.0 / channels))
 
     def forward(self, nodes: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-        """nodes (batch, aus, channels), edges (batch, i, k, channels) -> both, updated."""
+        """Nodes (batch, aus, channels), edges (batch, i, k, channels) -> both, updated."""
         aus = nodes.shape[1]
         z = self.A(nodes).unsqueeze(2) + self.B(nodes).unsqueeze(1) + self.E(edges)
         edges = edges + F.relu(self.bne(z.flatten(1, 2)).unflatten(1, (aus, aus)))
@@ -206,7 +207,8 @@ class EdgeGraph(nn.Module):
 
     def forward(self, au_maps: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """au_maps (batch, aus, tokens, channels), tokens (batch, tokens, channels)
-        -> nodes (batch, aus, channels), edges (batch, end aus, start aus, channels)."""
+        -> nodes (batch, aus, channels), edges (batch, end aus, start aus, channels).
+        """
         nodes = au_maps.mean(2)
         edges = self.edge_features(au_maps, tokens)
         for layer in self.layers:

@@ -25,9 +25,9 @@ class LinearBlock(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.fc(x)
+        y: Tensor = self.fc(x)
         # Rows are (picture, token) pairs: BatchNorm1d over rows equals the paper code's over (batch, tokens).
-        return F.relu(self.bn(y.flatten(0, -2))).unflatten(0, y.shape[:-1])
+        return F.relu(self.bn(y.flatten(0, -2))).view(y.shape)
 
 
 class AUFeatures(LinearBlock):
@@ -43,7 +43,8 @@ class AUFeatures(LinearBlock):
         self.aus = aus
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x).unflatten(-1, (self.aus, -1)).movedim(-2, 1)
+        batch, tokens = x.shape[:2]
+        return super().forward(x).view(batch, tokens, self.aus, -1).movedim(-2, 1)
 
 
 class CosineAUHead(nn.Module):

@@ -1,0 +1,160 @@
+"""`aucli extract`: its options, then one call of `aucli.inference.extract`.
+
+Every option is taken as text and read by the table in `aucli.config` that also reads the settings file
+and the variables, so the three accept and refuse the same things in the same words.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from aucli.config import (
+    SETTINGS,
+    DecoderName,
+    DetectorName,
+    Precision,
+    PrimaryRule,
+    extract_config,
+    load_settings,
+    override,
+    read_settings,
+)
+from aucli.errors import UsageError
+
+_EXAMPLE = "for instance: aucli extract videos/ -o out.parquet"
+_FRAMES, _FACES, _MODEL, _RUN = "Which frames", "Which faces", "Model and speed", "The run"
+
+
+def _value(panel: str, metavar: str, text: str, *, default: str | None = None) -> Any:
+    return typer.Option(metavar=metavar, help=_with_default(text, default), rich_help_panel=panel)
+
+
+def _one_of(panel: str, names: Any, text: str, *, default: str | None = None) -> Any:
+    choices = list(get_args(names))
+    return typer.Option(
+        metavar="|".join(choices),
+        help=_with_default(text, default),
+        rich_help_panel=panel,
+        autocompletion=lambda: choices,
+    )
+
+
+def _with_default(text: str, default: str | None) -> str:
+    # Not Typer's own: to it every default is None, "not given here".
+    return f"{text} Default: {default}." if default else text
+
+
+def _switch(name: str, text: str) -> Any:
+    # With its opposite, so that the command line can overrule a file or a variable.
+    return typer.Option(f"--{name}/--no-{name}", help=text, show_default=False, rich_help_panel=_RUN)
+
+
+def extract(
+    context: typer.Context,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="Videos, pictures, folders (searched through), globs, folders of numbered pictures, "
+            "list.txt or list.csv (columns path, subject, start, end).",
+        ),
+    ] = None,
+    *,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE|FOLDER/",
+            help="Parquet file to write; a folder gets one file per video.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    every: Annotated[str | None, _value(_FRAMES, "N", "Every Nth frame.", default="1")] = None,
+    fps: Annotated[
+        str | None, _value(_FRAMES, "F", "At most F frames a second (instead of --every).")
+    ] = None,
+    start: Annotated[str | None, _value(_FRAMES, "TIME", "From here: 90.5, 1:30.5 or 0:01:30.5.")] = None,
+    end: Annotated[str | None, _value(_FRAMES, "TIME", "Up to here, not included.")] = None,
+    detector: Annotated[str | None, _one_of(_FACES, DetectorName, "Face detector.", default="mtcnn")] = None,
+    detect_every: Annotated[
+        str | None,
+        _value(_FACES, "N", "Detect in every Nth frame and follow the faces between.", default="1"),
+    ] = None,
+    min_face: Annotated[
+        str | None, _value(_FACES, "PIXELS", "Shorter side of the smallest face looked for.", default="40")
+    ] = None,
+    max_faces: Annotated[
+        str | None, _value(_FACES, "N", "At most N faces in a frame.", default="all")
+    ] = None,
+    primary: Annotated[
+        str | None, _one_of(_FACES, PrimaryRule, "One person per video, chosen by this rule.")
+    ] = None,
+    model: Annotated[str | None, _value(_MODEL, "NAME|PATH", "Model card.", default="builtin")] = None,
+    device: Annotated[
+        str | None, _value(_MODEL, "auto|cpu|cuda[:0,1]", "Where to compute.", default="auto")
+    ] = None,
+    decoder: Annotated[str | None, _one_of(_MODEL, DecoderName, "Video decoder.", default="auto")] = None,
+    precision: Annotated[
+        str | None, _one_of(_MODEL, Precision, "Arithmetic of the network.", default="auto")
+    ] = None,
+    batch_size: Annotated[
+        str | None, _value(_MODEL, "auto|N", "Faces per call of the network.", default="auto")
+    ] = None,
+    jobs: Annotated[str | None, _value(_MODEL, "auto|N", "Processes on the CPU.", default="auto")] = None,
+    fresh: Annotated[bool | None, _switch("fresh", "Start anew; do not go on from an earlier run.")] = None,
+    fail_fast: Annotated[bool | None, _switch("fail-fast", "Stop at the first input that fails.")] = None,
+    dry_run: Annotated[bool | None, _switch("dry-run", "Show what would be done; write nothing.")] = None,
+    json: Annotated[bool | None, _switch("json", "Print the report as JSON instead of a table.")] = None,
+    quiet: Annotated[bool | None, _switch("quiet", "No progress, no table; only what went wrong.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN.TOML",
+            envvar="AUCLI_CONFIG",
+            show_envvar=False,
+            help="Settings from a file: these options' names, one per line.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+) -> None:
+    """Action units of every face in every frame, as one Parquet file.
+
+    An option can also be a variable or a line in the --config file:
+    --every 5, AUCLI_EVERY=5, every = 5. The first of these wins.
+    """
+    given = {name: value for name, value in context.params.items() if name in SETTINGS}
+    settings = override(
+        load_settings(config, os.environ),
+        read_settings(given, lambda name, value: f"--{name.replace('_', '-')} {value}"),
+    )
+    if not inputs:
+        raise UsageError(f"no input: name videos, folders, globs or a list, {_EXAMPLE}")
+    if "output" not in settings:
+        raise UsageError(f"no output: say with -o which Parquet file to write, {_EXAMPLE}")
+    options = extract_config(settings)
+    shows_json, is_quiet = settings.get("json", False), settings.get("quiet", False)
+    if settings.get("dry_run", False):
+        from aucli.cli.plan import show_plan  # these three import torch and rich
+
+        show_plan(inputs, settings["output"], options, as_json=shows_json)
+        return
+
+    from aucli.cli.run import run_and_show
+
+    raise typer.Exit(
+        run_and_show(
+            inputs,
+            settings["output"],
+            options,
+            fresh=settings.get("fresh", False),
+            fail_fast=settings.get("fail_fast", False),
+            command_line=("aucli", *context.obj),
+            as_json=shows_json,
+            quiet=is_quiet,
+        )
+    )

@@ -1,0 +1,181 @@
+"""One video through all stages: decode, detect, track, align, network, rows.
+
+Every stage is a generator; `prefetch` puts a thread between two of them, so that decoding, detection
+and the network overlap. Memory is bounded by the queues, whatever the length of the video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aucli.config import ExtractConfig
+from aucli.datatypes import CropConvention, Faces, Frame
+from aucli.faces.align import crop_faces
+from aucli.faces.detect import Detector
+from aucli.faces.follow import find_faces
+from aucli.faces.quality import pose_degrees, sharpness
+from aucli.faces.valid import valid
+from aucli.inference.postprocess import Postprocess
+from aucli.inference.predictor import Predictor
+from aucli.inference.prefetch import prefetch
+from aucli.inference.timing import StageTimer
+from aucli.media.decode import Decoder
+from aucli.sinks.rows import Rows
+
+FRAMES_AHEAD = 16  # decoded frames waiting for the detector
+DETECT_BATCH = 8  # frames in one call of the detector
+CROPPED_AHEAD = 32  # frames whose faces wait for the network
+FRAMES_A_CHUNK = 64  # frames without enough faces for a batch are written after that many
+
+
+@dataclass(frozen=True, eq=False)
+class CroppedFrame:
+    """What is left of a frame once its faces are cut out.
+
+    crops: float32 (faces, 3, size, size), 0 to 255. pose: float32 (faces, 3), yaw, pitch, roll in degrees.
+    sharpness: float32 (faces,). valid: bool (faces,).
+    """
+
+    index: int
+    pts_seconds: float
+    width: int
+    height: int
+    faces: Faces
+    crops: Tensor
+    pose: NDArray[np.float32]
+    sharpness: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Rows of consecutive frames, with the size of the picture that each face row lies in."""
+
+    rows: Rows
+    frames: int
+    picture_sizes: NDArray[np.float32]  # (faces, 2), width, height
+
+
+def analyse(
+    decoder: Decoder,
+    detector: Detector,
+    predictor: Predictor,
+    config: ExtractConfig,
+    *,
+    timer: StageTimer | None = None,
+    threaded: bool = True,
+) -> Generator[Chunk, None, None]:
+    """All rows of a video, in order.
+
+    threaded: run decoding and detection in threads of their own; the rows are the same without.
+
+    Raises:
+        MediaError: the file gives no frame at all, or the decoder cannot go on.
+    """
+    timer = timer or StageTimer()
+    frames = timer.each("decode", decoder.frames())
+    if threaded:
+        frames = prefetch(frames, FRAMES_AHEAD)
+    tracked = find_faces(
+        frames,
+        detector,
+        detect_every=config.detect_every,
+        max_faces=config.max_faces,
+        batch_frames=DETECT_BATCH,
+        timer=timer,
+    )
+    cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer)
+    if threaded:
+        cropped = prefetch(cropped, CROPPED_AHEAD)
+    with closing(score(cropped, predictor, timer)) as chunks:
+        yield from chunks
+
+
+def cut_out(
+    tracked: Iterable[tuple[Frame, Faces]],
+    convention: CropConvention,
+    sure_score: float,
+    timer: StageTimer,
+) -> Generator[CroppedFrame, None, None]:
+    """Aligned crops and quality of each frame's faces; the frame itself is let go."""
+    for frame, faces in tracked:
+        with timer("align"):
+            picture = np.zeros(len(faces), np.int64)
+            crops = crop_faces(frame.pixels.unsqueeze(0), picture, faces.landmarks, convention)
+            pose = pose_degrees(faces.landmarks)
+            yield CroppedFrame(
+                frame.index,
+                frame.pts_seconds,
+                frame.width,
+                frame.height,
+                faces,
+                crops,
+                pose,
+                sharpness(crops),
+                valid(faces, pose, frame.width, frame.height, sure_score=sure_score),
+            )
+
+
+def score(
+    cropped: Iterable[CroppedFrame], predictor: Predictor, timer: StageTimer
+) -> Generator[Chunk, None, None]:
+    """Gather frames until a batch of faces is full (or there were many frames), then score and emit them."""
+    postprocess = Postprocess.of(predictor.card)
+    waiting: list[CroppedFrame] = []
+    faces = 0
+
+    def flush() -> Chunk:
+        with timer("network"):
+            outputs = predictor(torch.cat([frame.crops for frame in waiting]))
+            probabilities, occurrences = postprocess(outputs)
+        return _chunk(waiting, probabilities, occurrences, predictor.card.au_names)
+
+    for frame in cropped:
+        waiting.append(frame)
+        faces += len(frame.faces)
+        if faces >= predictor.batch_size or len(waiting) >= FRAMES_A_CHUNK:
+            yield flush()
+            waiting, faces = [], 0
+    if waiting:
+        yield flush()
+
+
+def _chunk(
+    frames: list[CroppedFrame],
+    probabilities: NDArray[np.float32],
+    occurrences: NDArray[np.bool_],
+    au_names: tuple[str, ...],
+) -> Chunk:
+    # A frame without a face is one row.
+    counts = np.array([max(1, len(frame.faces)) for frame in frames])
+    rows = Rows(
+        frame_indices=np.repeat(np.array([frame.index for frame in frames], np.int32), counts),
+        pts_seconds=np.repeat(np.array([frame.pts_seconds for frame in frames], np.float64), counts),
+        has_face=np.repeat(np.array([len(frame.faces) > 0 for frame in frames]), counts),
+        faces=_joined([frame.faces for frame in frames]),
+        pose_degrees=np.concatenate([frame.pose for frame in frames]),
+        sharpness=np.concatenate([frame.sharpness for frame in frames]),
+        valid=np.concatenate([frame.valid for frame in frames]),
+        probabilities=probabilities,
+        occurrences=occurrences,
+        au_names=au_names,
+    )
+    sizes = [np.tile(np.array([f.width, f.height], np.float32), (len(f.faces), 1)) for f in frames]
+    return Chunk(rows, len(frames), np.concatenate(sizes))
+
+
+def _joined(faces: list[Faces]) -> Faces:
+    tracks = [one.tracks for one in faces if one.tracks is not None]
+    return Faces(
+        np.concatenate([one.boxes for one in faces]),
+        np.concatenate([one.scores for one in faces]),
+        np.concatenate([one.landmarks for one in faces]),
+        np.concatenate(tracks),
+    )

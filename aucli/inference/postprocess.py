@@ -1,0 +1,39 @@
+"""From a network's outputs to the probabilities and occurrences that are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aucli.zoo.card import Card
+
+
+@dataclass(frozen=True, eq=False)
+class Postprocess:
+    """A card's calibration and thresholds as arrays (AUs,), in the order of `card.au_names`."""
+
+    slope: NDArray[np.float64] | None
+    intercept: NDArray[np.float64] | None
+    threshold: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, card: Card) -> Postprocess:
+        threshold = np.array([card.thresholds[au] for au in card.au_names], np.float32)
+        if not card.calibration:
+            return cls(None, None, threshold)
+        slope, intercept = np.array([card.calibration[au] for au in card.au_names], np.float64).T
+        return cls(slope, intercept, threshold)
+
+    def __call__(self, outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Outputs (faces, AUs), 0 to 1 -> probabilities float32 and occurrences bool, both (faces, AUs).
+
+        The occurrence is decided on the probability as it is written, so that a reader who compares
+        the two columns never finds a contradiction.
+        """
+        probabilities = outputs
+        if self.slope is not None and self.intercept is not None:
+            z = self.slope * outputs.astype(np.float64) + self.intercept
+            probabilities = (1.0 / (1.0 + np.exp(-z))).astype(np.float32)
+        return probabilities, probabilities >= self.threshold

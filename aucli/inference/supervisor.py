@@ -1,0 +1,192 @@
+"""Many videos on several worker processes: whole videos from one queue, longest first.
+
+The standard library's pools hang or lose work when a worker is killed (`multiprocessing.Pool` waits for
+ever, `ProcessPoolExecutor` fails all that is left), so this module owns its processes and a pipe to each.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any, NoReturn
+
+from aucli.errors import AucliError, OutputError, WorkerError
+from aucli.inference.events import EventHook, WorkerLost
+from aucli.inference.worker_main import SUPERVISOR_SIGNALS
+from aucli.inference.worker_process import Job, Place, Task, WorkerProcess
+
+__all__ = ["Task", "TaskFailure", "run_tasks", "stop_on_sigterm"]
+
+_STARTS = 2  # a worker that dies twice while it starts will not start
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """Why a task has no result. details: the worker's traceback, empty when the worker died."""
+
+    reason: str
+    details: str = ""
+
+
+Outcome = tuple[Task, Any | TaskFailure]
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    *,
+    setup: str,
+    setup_kwargs: Sequence[Mapping[str, Any]],
+    on_event: EventHook,
+    retries: int = 1,
+    environments: Sequence[Mapping[str, str]] | None = None,
+) -> Generator[Outcome, None, None]:
+    """Run all tasks, one process per entry of `setup_kwargs`, and yield results as they come.
+
+    setup: `module:function`, called once in each worker with its keyword arguments; returns the
+        processor (see `worker_main.Processor`). Modules are found on this process's `sys.path`.
+    on_event: gets what processors send, and `WorkerLost`; called in this process, between results.
+    retries: how often a task goes to a fresh worker after its worker died.
+    environments: per worker, variables added to this process's (`OMP_NUM_THREADS`, ...).
+
+    A task that raises, or whose workers died, becomes a `TaskFailure`; the others go on. Wrap the
+    iterator in `contextlib.closing`: whenever it is closed, also by an interrupt, all workers are
+    ended and waited for. Should this process be killed, they end themselves.
+
+    Raises:
+        AucliError: what the set-up raised, with its class and message.
+        WorkerError: the set-up raised something else, or its process died twice.
+        OutputError: a processor could not write the output; it could not for another video either.
+    """
+    crew = _Crew(tasks, on_event, retries)
+    environments = environments or [{}] * len(setup_kwargs)
+    try:
+        for kwargs, environment in list(zip(setup_kwargs, environments, strict=True))[: len(tasks)]:
+            crew.start(Place(setup, kwargs, environment), None)
+        while crew.is_busy:
+            for worker in crew.wait():
+                outcome = crew.handle(worker, worker.receive())
+                if outcome is not None:
+                    yield outcome
+    finally:
+        crew.close()
+
+
+@contextmanager
+def stop_on_sigterm() -> Iterator[None]:
+    """Inside, SIGTERM raises SystemExit(143), so that workers are ended and files closed as on Ctrl-C.
+
+    For the command line; to be entered in the main thread.
+    """
+
+    def leave(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Crew:
+    """The queue and the workers on it."""
+
+    def __init__(self, tasks: Sequence[Task], on_event: EventHook, retries: int) -> None:
+        self._queue = deque(Job(task) for task in sorted(tasks, key=lambda task: -task.weight))
+        self._workers: list[WorkerProcess] = []
+        self._on_event = on_event
+        self._retries = retries
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._queue) or any(worker.job for worker in self._workers)
+
+    def start(self, place: Place, job: Job | None) -> None:
+        # An interrupt has to wait until the worker is in the list, else it would be left behind. The
+        # worker inherits the block and lifts it once it has decided what the signals mean to it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SUPERVISOR_SIGNALS)
+        try:
+            self._workers.append(WorkerProcess(place, job))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def wait(self) -> list[WorkerProcess]:
+        """The workers that have something to say, as soon as there is one."""
+        ready = wait([worker.connection for worker in self._workers])
+        return [worker for worker in self._workers if worker.connection in ready]
+
+    def handle(self, worker: WorkerProcess, message: tuple[Any, ...]) -> Outcome | None:
+        """Act on one message; gives the outcome of a task when the message decides it."""
+        job = worker.job
+        match message:
+            case ("event", event):
+                self._on_event(event)
+            case ("ready",):
+                worker.is_ready = True
+                worker.give(job or self._next_job())
+            case ("setup_failed", kind, text, details):
+                _raise_again(kind or WorkerError, text, details)
+            case ("lost", how) if not worker.is_ready:
+                self._start_again(worker, how)
+            case ("lost", how):
+                return self._lost(worker, job, how)
+            case ("result", result) if job is not None:
+                worker.give(self._next_job())
+                return job.task, result
+            case ("error", kind, text, details) if job is not None:
+                if kind is None:  # not foreseen: it has ended itself, see `worker_main`
+                    self._replace(worker, None)
+                elif issubclass(kind, OutputError):
+                    _raise_again(kind, text, details)
+                else:
+                    worker.give(self._next_job())
+                return job.task, TaskFailure(text, details)
+        return None
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.end()
+
+    def _next_job(self) -> Job | None:
+        return self._queue.popleft() if self._queue else None
+
+    def _replace(self, worker: WorkerProcess, job: Job | None) -> None:
+        worker.end()
+        self._workers.remove(worker)
+        if job is not None or self._queue:
+            self.start(worker.place, job)
+
+    def _start_again(self, worker: WorkerProcess, how: str) -> None:
+        worker.place.failed_starts += 1
+        if worker.place.failed_starts == _STARTS:
+            raise WorkerError(f"a worker died ({how}) twice while it started{_hint(how)}")
+        self._replace(worker, worker.job)
+
+    def _lost(self, worker: WorkerProcess, job: Job | None, how: str) -> Outcome | None:
+        if job is None:
+            self._replace(worker, None)
+            return None
+        job.deaths += 1
+        retry = job.deaths <= self._retries
+        self._on_event(WorkerLost(job.task.video, how, retry))
+        self._replace(worker, job if retry else None)
+        if retry:
+            return None
+        times = {1: "", 2: " twice"}.get(job.deaths, f" {job.deaths} times")
+        return job.task, TaskFailure(f"worker died ({how}){times}{_hint(how)}")
+
+
+def _hint(how: str) -> str:
+    return ": often too little memory, try fewer --jobs" if how == "signal 9" else ""
+
+
+def _raise_again(kind: type[AucliError], text: str, details: str) -> NoReturn:
+    error = kind(text)
+    error.add_note(f"In the worker:\n{details}")
+    raise error

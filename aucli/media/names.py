@@ -1,0 +1,60 @@
+"""Names of inputs: each source of a run has one that no other has."""
+
+from __future__ import annotations
+
+import dataclasses
+import os.path
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from aucli.datatypes import Source
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An input that is no source; the run reports it as failed with this reason."""
+
+    name: str
+    path: Path
+    reason: str
+
+
+def name_below(path: Path, root: Path) -> str:
+    """The path relative to its input root, with / between; the bare file name where it is not below."""
+    # abspath, not resolve: a link keeps the name under which it was given.
+    whole, base = PurePath(os.path.abspath(path)), PurePath(os.path.abspath(root))  # noqa: PTH100
+    if whole != base and whole.is_relative_to(base):
+        return whole.relative_to(base).as_posix()
+    return whole.name
+
+
+def with_unique_names(entries: Sequence[Source | Rejected]) -> list[Source | Rejected]:
+    """Give entries with the same name a longer part of their path; windows of one file get their times."""
+    # abspath, as above.
+    whole = [PurePath(os.path.abspath(entry.path)) for entry in entries]  # noqa: PTH100
+    names = [entry.name for entry in entries]
+    while True:
+        paths_by_name = defaultdict(set)
+        for name, path in zip(names, whole, strict=True):
+            paths_by_name[name].add(path)
+        clashing = {name for name, paths in paths_by_name.items() if len(paths) > 1}
+        if not clashing:
+            break
+        for place, path in enumerate(whole):
+            if names[place] in clashing:
+                depth = len(PurePath(names[place]).parts) + 1
+                names[place] = PurePath(*path.parts[-depth:]).as_posix()
+    seen = Counter(names)
+    return [
+        dataclasses.replace(entry, name=name + (_window(entry) if seen[name] > 1 else ""))
+        for entry, name in zip(entries, names, strict=True)
+    ]
+
+
+def _window(entry: Source | Rejected) -> str:
+    if isinstance(entry, Rejected) or (entry.start_seconds is None and entry.end_seconds is None):
+        return ""
+    end = "" if entry.end_seconds is None else f"{entry.end_seconds:g}"
+    return f"#{entry.start_seconds or 0.0:g}-{end}s"

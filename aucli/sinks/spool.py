@@ -1,0 +1,102 @@
+"""The rows of one video while it runs: an Arrow IPC stream, then a Parquet part.
+
+An Arrow stream can be read up to its last whole batch after a kill; an open Parquet file cannot be
+read at all. Memory stays bounded whatever the length of the video.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from aucli.sinks.atomic import cannot_write
+from aucli.sinks.parquet import write_parquet
+
+SPOOL_SUFFIX = ".arrows"
+FLUSH_ROWS = 1024
+FLUSH_SECONDS = 2.0
+
+
+class Spool:
+    """Rows of a running video on disk, handed to the system every 1,024 rows or 2 seconds.
+
+    Raises (all methods):
+        OutputError: the disk is full or the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path = path
+        self.rows = 0
+        self._schema = schema
+        self._waiting: list[pa.RecordBatch] = []
+        self._last_flush = time.monotonic()
+        with self._writing():
+            # Without a buffer of its own: what was written survives a kill of the process.
+            self._file = pa.OSFile(str(path), "wb")
+            self._stream = pyarrow.ipc.new_stream(self._file, schema)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add rows."""
+        self._waiting.append(batch)
+        self.rows += batch.num_rows
+        waiting_rows = sum(waiting.num_rows for waiting in self._waiting)
+        if waiting_rows >= FLUSH_ROWS or time.monotonic() - self._last_flush >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand all rows so far to the system: they survive a kill of this process."""
+        with self._writing():
+            if self._waiting:
+                self._stream.write_batch(pa.concat_batches(self._waiting))
+        self._waiting = []
+        self._last_flush = time.monotonic()
+
+    def finish(self, part: Path, change: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None) -> None:
+        """Turn the rows into the Parquet file `part`, whole or not at all, and remove the spool.
+
+        change: made to each batch on the way; a frame's rows are never in two batches.
+        """
+        self.flush()
+        with self._writing():
+            self._stream.close()
+            self._file.close()
+        batches = _batches(self.path)
+        write_parquet(part, map(change, batches) if change else batches, self._schema)
+        self.path.unlink()
+
+    def discard(self) -> None:
+        """Remove the spool with its rows; for a video that failed."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+
+def recover(path: Path) -> pa.Table:
+    """All whole batches of a spool, also of one whose process was killed while writing.
+
+    Raises:
+        pyarrow.ArrowInvalid: nothing was flushed yet, or not a spool.
+    """
+    with pa.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
+        batches = []
+        while True:
+            try:
+                batches.append(stream.read_next_batch())
+            except (StopIteration, pa.ArrowInvalid, OSError):  # the end, or a batch cut off by the kill
+                return pa.Table.from_batches(batches, schema=stream.schema)
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
+        yield from stream

@@ -1,0 +1,106 @@
+"""A card: a model with everything needed to use it rightly, and to say what it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aucli.datatypes import CropConvention
+from aucli.errors import CheckpointError
+from aucli_models.au import AU_SETS
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One model. AUs are named (`AU12`), never counted.
+
+    thresholds: probability from which an AU counts as present, for each AU.
+    calibration: slope and intercept for each AU; the probability written is
+        sigmoid(slope * network output + intercept) (Platt 1999). Empty: the network's output itself.
+    validation: per AU, figures on the validation subjects (`auc`, `f1`, `base_rate`).
+    weak_aus: AUs whose validation figures do not support conclusions; marked in every output.
+    weights: file name beside the card; sha256: of that file.
+    """
+
+    name: str
+    system: str
+    backbone: str
+    au_set: str
+    stage: int
+    weights: str
+    sha256: str
+    licence: str
+    training_data: str
+    description: str
+    thresholds: Mapping[str, float]
+    fold: int | None = None
+    crop: CropConvention = field(default_factory=CropConvention)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    calibration: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    weak_aus: tuple[str, ...] = ()
+    citations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.au_set not in AU_SETS:
+            raise CheckpointError(
+                f"card {self.name}: unknown AU set {self.au_set!r}; known are {', '.join(AU_SETS)}"
+            )
+        for name, given in (("thresholds", self.thresholds), ("calibration", self.calibration)):
+            if given and set(given) != set(self.au_names):
+                raise CheckpointError(f"card {self.name}: {name} must name exactly the AUs of {self.au_set}")
+        if not self.thresholds:
+            raise CheckpointError(f"card {self.name}: thresholds are missing")
+        unknown = set(self.weak_aus) - set(self.au_names)
+        if unknown:
+            raise CheckpointError(
+                f"card {self.name}: weak_aus names {', '.join(sorted(unknown))}, not in its AUs"
+            )
+
+    @property
+    def au_names(self) -> tuple[str, ...]:
+        """In the network's output order."""
+        return AU_SETS[self.au_set]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], origin: str) -> Card:
+        """A card from its JSON form; `origin` names it in errors.
+
+        Raises:
+            CheckpointError: missing or unknown fields, or values that do not fit together.
+        """
+        try:
+            given = dict(values)
+            given["crop"] = CropConvention(**given.get("crop", {}))
+            for name in ("mean", "std", "weak_aus", "citations"):
+                if name in given:
+                    given[name] = tuple(given[name])
+            given["calibration"] = {au: (p[0], p[1]) for au, p in given.get("calibration", {}).items()}
+            return cls(**given)
+        except (TypeError, KeyError, IndexError, AttributeError) as error:
+            raise CheckpointError(f"{origin}: not a model card ({error})") from error
+
+
+def read_card(path: Path) -> Card:
+    """The card in a JSON file.
+
+    Raises:
+        CheckpointError: not JSON, or not a card.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: not a model card (not JSON); give the card's .json file") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path}: not a model card; give the card's .json file")
+    return Card.from_json(values, str(path))

@@ -1,0 +1,99 @@
+"""Help is instant and complete."""
+
+import ast
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import aucli as package
+from aucli.cli.main import app
+from aucli.config import SETTINGS, ExtractConfig
+from tests.cli.commands import AUCLI, aucli
+
+HEAVY = ["torch", "torchvision", "timm", "av", "pyarrow", "pandas", "numpy", "scipy", "cv2", "rich.progress"]
+
+
+def help_text(*command):
+    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_help_takes_less_than_three_tenths_of_a_second():
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([AUCLI, "--help"], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - start)
+    assert statistics.median(seconds) < 0.3, seconds
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["demo", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments):
+    script = (
+        "import sys\nfrom aucli.cli.main import app\n"
+        f"try: app({arguments!r})\n"
+        f"except SystemExit: print('loaded:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "loaded: []" in done.stdout, done.stdout[-200:]
+
+
+def test_import_of_the_package_is_light():
+    script = (
+        f"import sys, aucli; print([name for name in {[*HEAVY, 'typer', 'rich']!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_the_package_s():
+    assert aucli("--version").stdout == f"aucli {package.__version__}\n"
+
+
+def test_no_command_shows_help_and_is_wrong_use():
+    done = aucli()
+    assert done.returncode == 2
+    assert "extract" in done.stdout
+
+
+def test_every_command_is_a_file_and_documented():
+    folder = Path(package.__file__).parent / "cli"
+    for command in app.registered_commands:
+        file = folder / f"{command.callback.__name__}.py"
+        assert ast.get_docstring(ast.parse(file.read_text())), file
+        assert command.callback.__doc__
+
+
+def test_every_setting_is_an_option_and_every_option_a_setting():
+    options = set(re.findall(r"--([a-z][a-z-]+)", help_text("extract")))
+    options = {name for name in options if not name.startswith("no-")} - {"help", "config"}
+    assert {name.replace("-", "_") for name in options} == set(SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "name", ["model", "detector", "decoder", "precision", "detect_every", "min_face", "device"]
+)
+def test_the_defaults_in_the_help_are_those_of_the_configuration(name):
+    option = name.replace("_", "-")
+    shown = re.search(rf"--{option} .*Default: ([^ ]+)\. ", help_text("extract"))
+    assert shown is not None
+    assert shown[1] == str(getattr(ExtractConfig(), name))
+
+
+@pytest.mark.parametrize(
+    ("option", "choices"),
+    [("--primary", ["largest", "central", "longest"]), ("--decoder", ["auto", "pyav", "decord"])],
+)
+def test_the_shell_completes_choices(option, choices):
+    words = f"aucli extract {option} "
+    environ = os.environ | {"_AUCLI_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"}
+    done = subprocess.run([AUCLI], env=environ, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == choices

@@ -1,0 +1,138 @@
+"""Set-up functions and processors that real worker processes run in the supervisor's tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from aucli.errors import CheckpointError, MediaError, OutputError
+from aucli.inference.events import VideoProgress, VideoStarted
+
+
+def setup(number=0, log=None):
+    """Does what the payload says and notes each task's start in `log`."""
+
+    def process(payload, send):
+        if log is not None:
+            with Path(log).open("a") as file:
+                file.write(f"{number} {os.getpid()} {payload.get('name')}\n")
+        return ACTIONS[payload["do"]](payload, send)
+
+    return process
+
+
+def _square(payload, send):
+    return payload["value"] ** 2
+
+
+def _sleep(payload, send):
+    send(VideoStarted(payload["name"], 10, os.getpid()))
+    time.sleep(payload["seconds"])
+    return "slept"
+
+
+def _die(payload, send):
+    os.kill(os.getpid(), payload["signal"])
+
+
+def _die_once(payload, send):
+    marker = Path(payload["marker"])
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "second time"
+
+
+def _leave(payload, send):
+    os._exit(7)
+
+
+def _refuse(payload, send):
+    raise MediaError("clip.mp4: cannot be decoded")
+
+
+def _break(payload, send):
+    raise KeyError("first line\nsecond line")
+
+
+def _disk_full(payload, send):
+    raise OutputError("cannot write out.parquet: No space left on device")
+
+
+def _unpicklable(payload, send):
+    return lambda: None
+
+
+def _progress(payload, send):
+    for frames in range(3):
+        send(VideoProgress(payload["name"], frames))
+    return "done"
+
+
+def _print(payload, send):
+    print("chatter of a codec")
+    os.system("echo more chatter")
+    return "printed"
+
+
+def _environment(payload, send):
+    return {name: os.environ.get(name) for name in payload["names"]}
+
+
+def _path(payload, send):
+    return list(sys.path)
+
+
+def _grandchild(payload, send):
+    """Leaves a process behind that would hold the pipes open if it had inherited them."""
+    process = subprocess.Popen(["sleep", "60"], close_fds=False)
+    Path(payload["marker"]).write_text(str(process.pid))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _big(payload, send):
+    return b"x" * payload["bytes"]
+
+
+ACTIONS = {
+    "square": _square,
+    "sleep": _sleep,
+    "die": _die,
+    "die_once": _die_once,
+    "leave": _leave,
+    "refuse": _refuse,
+    "break": _break,
+    "disk_full": _disk_full,
+    "unpicklable": _unpicklable,
+    "progress": _progress,
+    "print": _print,
+    "environment": _environment,
+    "path": _path,
+    "grandchild": _grandchild,
+    "big": _big,
+}
+
+
+def setup_refused(number=0):
+    raise CheckpointError("weights.safetensors: is damaged")
+
+
+def setup_broken(number=0):
+    raise ZeroDivisionError("not foreseen")
+
+
+def setup_dies(number=0):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def setup_dies_once(marker):
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return setup()
+
+
+def setup_slow(number=0):
+    time.sleep(30)
