@@ -131,3 +131,12 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path):
         load_settings(binary, {})
     with pytest.raises(UsageError, match="cannot be read"):
         load_settings(tmp_path, {})
+
+
+def test_a_variable_that_looks_like_a_setting_is_warned_about(caplog):
+    assert (
+        load_settings(None, {"AUCLI_MODLE": "small", "AUCLI_LOG": "info", "AUCLI_CONFIG": "run.toml"}) == {}
+    )
+    (record,) = caplog.records
+    assert "AUCLI_MODLE" in record.message
+    assert "AUCLI_MODEL" in record.message

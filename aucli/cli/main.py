@@ -3,8 +3,8 @@
 Nothing heavy is imported here or at the top of a command's file, so that help is instant: a command
 imports what it needs when it runs. A new command is one file with one function, named here.
 
-Exit codes: 0 all went well, 1 a bug, 2 wrong use, 3 some inputs failed or are partial,
-4 nothing usable, 130 and 143 interrupted.
+Exit codes: 0 all went well, 1 a bug or an output that cannot be written, 2 wrong use, 3 some inputs
+failed or are partial, 4 nothing usable, 130 and 143 interrupted.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class ValidityRule:
 
     smallest_side_pixels: float = 48.0  # the shorter side of the box
     largest_yaw_degrees: float = 45.0
-    largest_pitch_degrees: float = 30.0
+    largest_pitch_degrees: float = 40.0  # wide: a broad smile reads as 10 to 15 degrees of looking down
     # and the score is at least `Detector.sure_score`, and all five landmarks lie in the picture
 
     def __str__(self) -> str:

@@ -174,7 +174,9 @@ class _Run:
             ]
             entries = {**failed, **folder.plan(planned)}
             reused = sum(key in entries for key in keys if key)
-            self.on_event(RunStarted(len(keys), reused, self.plan.card.name, self.devices))
+            self.on_event(
+                RunStarted(len(keys) + len(self.plan.rejected), reused, self.plan.card.name, self.devices)
+            )
             for entry in (*self.plan.rejected, *failed.values()):
                 self._settle(entry, fail_fast)
             todo = [

@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from aucli.config import ExtractConfig
-from aucli.datatypes import DecodeSummary
+from aucli.datatypes import DecodeSummary, Selection
 from aucli.errors import MediaError
 from aucli.faces.detect import make_detector
 from aucli.inference.devices import resolve_precision
@@ -22,6 +22,7 @@ from aucli.inference.predictor import Predictor
 from aucli.inference.tally import Tally
 from aucli.inference.task import VideoTask
 from aucli.media.decode import open_decoder
+from aucli.media.decode.choose import window_of
 from aucli.media.probe import probe
 from aucli.sinks.primary import only_track
 from aucli.sinks.report import ReportEntry
@@ -50,7 +51,10 @@ def set_up(
     def process(task: VideoTask, send: EventHook) -> ReportEntry:
         start = time.perf_counter()
         source = task.source
-        send(VideoStarted(source.name, probe(source).frames_from_header, worker))
+        # The header counts the whole video: of use only where all of it is selected.
+        whole = window_of(source, config.selection) == Selection()
+        expected = probe(source).frames_from_header
+        send(VideoStarted(source.name, expected if whole else None, worker))
         tally = Tally(predictor.card.au_names)
         spool = Spool(task.spool_path, schema)
         broken: str | None = None

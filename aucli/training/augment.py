@@ -6,28 +6,17 @@ Every random draw comes from one generator, so that a seed fixes a whole trainin
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class AugmentStrength:
-    """How far crops may stray. Lengths are parts of the distance between the eyes or of the crop's side."""
-
-    point_jitter: float = 0.05  # standard deviation of each landmark, the detector's error (eye distances)
-    rotation: float = 0.12  # radians, standard deviation
-    log_scale: float = 0.06  # standard deviation
-    shift: float = 0.025  # standard deviation (crop sides)
-
-
 class Augment:
     """Random changes of pictures float32 (batch, 3, side, side) with values 0..1."""
 
-    def __init__(self, seed: int) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
 
     def uniform(self, shape: tuple[int, ...], low: float, high: float) -> Tensor:
         return torch.rand(shape, generator=self.generator) * (high - low) + low
@@ -40,7 +29,7 @@ class Augment:
         return (torch.rand((batch, 1, 1, 1), generator=self.generator) < probability).float()
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """All appearance changes; geometry is changed when the crops are cut."""
+        """All changes of appearance; geometry is `crops.Straying`."""
         for change in (
             self.random_filter,
             self.resolution,
@@ -51,7 +40,7 @@ class Augment:
             self.erase,
         ):
             pictures = change(pictures)
-        return pictures
+        return pictures.clamp(0.0, 1.0)
 
     def colour(self, x: Tensor) -> Tensor:
         """Gains and mixing of channels, saturation down to grey, contrast, gamma, brightness."""

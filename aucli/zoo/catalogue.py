@@ -10,6 +10,7 @@ from aucli.errors import CheckpointError, UnknownModelError
 from aucli.zoo.card import Card, read_card
 
 BUILTIN = "builtin"
+BUILTIN_NAME = "me_graphau_resnet10_small.synth"
 _HERE = Path(__file__).parent
 
 
@@ -36,7 +37,7 @@ def find(model: str) -> Entry:
     """
     known = packaged()
     if model == BUILTIN:
-        return next(iter(known.values()))
+        return known[BUILTIN_NAME]
     if model in known:
         return known[model]
     path = Path(model)

@@ -96,8 +96,8 @@ class EdgeFeatures(nn.Module):
         edge = BN(S_ik at_i R), R = edge_proj(v_ARM(v_FAM(X)))
 
     In train mode the batch norm's statistics, one per edge over batch, tokens and channels, follow
-    from first and second moments: sum over channels of (T R)^2 = T (R R^T) T^T. No (aus^2, tokens, channels) tensor
-    exists in either mode.
+    from first and second moments: sum over channels of (T R)^2 = T (R R^T) T^T. No tensor of
+    (aus^2, tokens, channels) exists in either mode.
     """
 
     def __init__(self, aus: int, channels: int) -> None:

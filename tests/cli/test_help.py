@@ -6,7 +6,6 @@ import re
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,12 +26,16 @@ def help_text(*command):
 
 
 def test_help_takes_less_than_three_tenths_of_a_second():
+    # Processor time: help waits for nothing, so this is its time on a machine that is not busy otherwise.
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        before = os.times()
         subprocess.run([AUCLI, "--help"], check=True, capture_output=True)
-        seconds.append(time.perf_counter() - start)
-    assert statistics.median(seconds) < 0.3, seconds
+        after = os.times()
+        seconds.append(
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
+    assert 0 < statistics.median(seconds) < 0.3, seconds
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["demo", "--help"], ["--version"]])

@@ -1,4 +1,4 @@
-"""MTCNN as tensor operations only: no loop over candidates, no transfer to the host before the end.
+"""MTCNN as tensor operations only: no loop over candidates, none leaves the device before the end.
 
 The same three steps, thresholds and box arithmetic as facenet-pytorch 2.5.3 (`detect_face.py`), which
 the tests take as the oracle. What differs: all area averages come from one summed-area table (see
@@ -6,7 +6,7 @@ the tests take as the oracle. What differs: all area averages come from one summ
 Two things give other values, on purpose. Landmarks are the mean of five looks at slightly shifted
 squares: O-net's single answer jumps with the square that the cascade happens to end with. Over a panned
 photograph the standard deviation of the landmarks falls from 3.0 to 0.9 % of the distance between the
-eyes, and a re-fit gives the same landmarks as a detection. And squares that reach beyond the picture's
+eyes, and a re-fit gives nearly the landmarks of a detection. And squares that reach beyond the picture's
 edge are completed with black, as in the authors' MATLAB code. facenet-pytorch cuts them off and
 stretches the rest, which puts the landmarks of a face at the edge off by up to a quarter of its width.
 

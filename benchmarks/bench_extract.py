@@ -1,0 +1,203 @@
+"""How fast is `extract`, stage by stage, and against the loop that one would write by hand?
+
+A 720p clip with one face (a slow pan over scikit-image's astronaut) is analysed three ways, in
+alternating rounds because machines are noisy; figures are medians over the rounds:
+
+- `pipeline`: `aucli.inference.pipeline.analyse` with the networks loaded, all cores.
+- each stage alone, on the same frames and cores. overlap = slowest stage alone / pipeline.
+- `by_hand`: OpenCV decodes, `facenet_pytorch.MTCNN` detects on each frame with the same smallest face
+  and all cores, one crop at a time goes through the same network.
+
+`command` is the whole `aucli extract` as a user runs it, process start and imports included.
+
+    python benchmarks/bench_extract.py [--frames 150] [--rounds 3] [--device cpu] [--detect-every 1]
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from machine import save
+
+from aucli.config import ExtractConfig
+from aucli.datatypes import Source
+from aucli.faces.align import crop_faces
+from aucli.faces.detect import make_detector
+from aucli.faces.follow import find_faces
+from aucli.faces.quality import pose_degrees, sharpness
+from aucli.inference.devices import available_cores, resolve_precision
+from aucli.inference.parallel_detector import ParallelDetector
+from aucli.inference.pipeline import DETECT_BATCH, analyse, cut_out, score
+from aucli.inference.postprocess import Postprocess
+from aucli.inference.predictor import Predictor
+from aucli.inference.timing import StageTimer
+from aucli.media.decode import open_decoder
+from aucli.sinks.rows import rows_to_batch
+from aucli.sinks.schema import output_schema
+from aucli.sinks.spool import Spool
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.clips import pan_over, photo_astronaut, write_clip
+
+STAGES = ("decode", "detect", "track", "align", "network", "write")
+
+
+class Known:
+    """A detector that already knows the answer: what is left of `find_faces` is tracking."""
+
+    name, version, can_refit, sure_score = "known", "", False, 0.0
+
+    def __init__(self, faces):
+        self._faces = iter(faces)
+
+    def detect(self, pictures):
+        return [next(self._faces) for _ in pictures]
+
+
+def timed(work):
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+class Bench:
+    def __init__(self, clip, folder, args):
+        self.source = Source(clip, clip.name)
+        self.folder = folder
+        self.config = ExtractConfig(detect_every=args.detect_every)
+        self.device = args.device
+        self.cores = available_cores()
+        detector = make_detector("mtcnn", device=args.device, min_face=self.config.min_face)
+        self.detector = ParallelDetector(detector, self.cores) if args.device == "cpu" else detector
+        self.predictor = Predictor(
+            "builtin", device=args.device, precision=resolve_precision("auto", args.device)
+        )
+        self.schema = output_schema(self.predictor.card.au_names)
+
+    def pipeline(self):
+        torch.set_num_threads(1)
+        timer = StageTimer()
+        with open_decoder(self.source) as decoder:
+            spool = Spool(self.folder / "pipeline.arrows", self.schema)
+            for chunk in analyse(decoder, self.detector, self.predictor, self.config, timer=timer):
+                spool.write(rows_to_batch(self.schema, chunk.rows, video="clip.mp4"))
+            spool.finish(self.folder / "pipeline.parquet")
+
+    def stages(self):
+        torch.set_num_threads(1)
+        seconds = {}
+
+        def decode():
+            with open_decoder(self.source) as decoder:
+                return list(decoder.frames())
+
+        seconds["decode"], frames = timed(decode)
+
+        def detect():
+            found = []
+            for start in range(0, len(frames), DETECT_BATCH * self.config.detect_every):
+                some = frames[start : start + DETECT_BATCH * self.config.detect_every]
+                pictures = torch.stack([frame.pixels for frame in some[:: self.config.detect_every]])
+                found += self.detector.detect(pictures)
+            return found
+
+        seconds["detect"], found = timed(detect)
+        per_frame = [found[i // self.config.detect_every] for i in range(len(frames))]
+        seconds["track"], tracked = timed(lambda: list(find_faces(iter(frames), Known(per_frame))))
+        crop, sure = self.predictor.card.crop, self.detector.sure_score
+        seconds["align"], cropped = timed(lambda: list(cut_out(tracked, crop, sure, StageTimer())))
+        seconds["network"], chunks = timed(lambda: list(score(cropped, self.predictor, StageTimer())))
+
+        def write():
+            spool = Spool(self.folder / "stages.arrows", self.schema)
+            for chunk in chunks:
+                spool.write(rows_to_batch(self.schema, chunk.rows, video="clip.mp4"))
+            spool.finish(self.folder / "stages.parquet")
+
+        seconds["write"], _ = timed(write)
+        return seconds
+
+    def by_hand(self):
+        import cv2
+        from facenet_pytorch import MTCNN
+
+        torch.set_num_threads(self.cores)
+        mtcnn = MTCNN(keep_all=True, min_face_size=self.config.min_face, device=self.device)
+        postprocess = Postprocess.of(self.predictor.card)
+        video = cv2.VideoCapture(str(self.source.path))
+        rows = []
+        while True:
+            more, picture = video.read()
+            if not more:
+                break
+            picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            boxes, _, landmarks = mtcnn.detect(picture, landmarks=True)
+            for box, points in zip(boxes, landmarks, strict=True) if boxes is not None else ():
+                tensor = torch.from_numpy(picture).unsqueeze(0).to(self.device)
+                five = np.asarray(points, np.float32)[None]
+                crop = crop_faces(tensor, np.zeros(1, np.int64), five, self.predictor.card.crop)
+                probabilities, _ = postprocess(self.predictor(crop))
+                rows.append((box, pose_degrees(five), sharpness(crop), probabilities))
+        return rows
+
+    def command(self):
+        subprocess.run(
+            [sys.executable, "-c", "from aucli.cli.main import main; main()", "extract", str(self.source.path),
+             "-o", str(self.folder / "command.parquet"), "--fresh", "--quiet", "--device", self.device,
+             "--detect-every", str(self.config.detect_every)],
+            check=True,
+        )  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--frames", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--detect-every", type=int, default=1)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip = folder / "clip.mp4"
+        write_clip(clip, pan_over(photo_astronaut(), 1280, 720, args.frames))
+        bench = Bench(clip, folder, args)
+        bench.pipeline()  # warm
+        rounds = {"pipeline": [], "by_hand": [], "command": [], **{stage: [] for stage in STAGES}}
+        for _ in range(args.rounds):
+            rounds["pipeline"].append(timed(bench.pipeline)[0])
+            for stage, seconds in bench.stages().items():
+                rounds[stage].append(seconds)
+            rounds["by_hand"].append(timed(bench.by_hand)[0])
+            rounds["command"].append(timed(bench.command)[0])
+    seconds = {what: statistics.median(values) for what, values in rounds.items()}
+    for what, value in seconds.items():
+        print(f"{what:10s} {1000 * value / args.frames:9.2f} ms/frame {args.frames / value:9.1f} fps")
+    slowest = max(STAGES, key=lambda stage: seconds[stage])
+    save(
+        f"bench_extract_{args.device.replace(':', '')}_every{args.detect_every}",
+        {
+            "clip": {"width": 1280, "height": 720, "frames": args.frames, "faces": 1},
+            "detect_every": args.detect_every,
+            "rounds": args.rounds,
+            "fps": {what: round(args.frames / value, 2) for what, value in seconds.items()},
+            "ms_per_frame": {what: round(1000 * value / args.frames, 3) for what, value in seconds.items()},
+            "slowest_stage": slowest,
+            "overlap": round(seconds[slowest] / seconds["pipeline"], 3),
+            "times_faster_than_by_hand": round(
+                statistics.median(
+                    hand / ours for hand, ours in zip(rounds["by_hand"], rounds["pipeline"], strict=True)
+                ),
+                2,
+            ),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
