@@ -147,12 +147,18 @@ class Bench:
         return rows
 
     def command(self):
-        subprocess.run(
-            [sys.executable, "-c", "from aucli.cli.main import main; main()", "extract", str(self.source.path),
-             "-o", str(self.folder / "command.parquet"), "--fresh", "--quiet", "--device", self.device,
-             "--detect-every", str(self.config.detect_every)],
-            check=True,
-        )  # fmt: skip
+        code = "from aucli.cli.main import main; main()"
+        output = str(self.folder / "command.parquet")
+        options = [
+            "--device",
+            self.device,
+            "--detect-every",
+            str(self.config.detect_every),
+            "--fresh",
+            "--quiet",
+        ]
+        arguments = ["extract", str(self.source.path), "-o", output, *options]
+        subprocess.run([sys.executable, "-c", code, *arguments], check=True)
 
 
 def main():

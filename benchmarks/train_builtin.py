@@ -32,8 +32,27 @@ CONVENTION = CropConvention()
 AUS = AU_SETS[AU_SET]
 INVISIBLE = ("AU38", "AU39")  # at this size, says the data's own description
 
-STAGE1 = Recipe(iterations=5600)
-STAGE2 = Recipe(iterations=500, rate=1e-3, front_rate_factor=0.2, warmup=50, average=0.99)
+TRAINING_DATA = (
+    "synthfaces: 26,800 rendered faces of 280 synthetic people with exact labels, made with ICT-FaceKit "
+    "Light (MIT). No photograph of anybody was used."
+)
+DESCRIPTION = (
+    "Small two-stage ME-GraphAU network for a first look without a download. All figures here are on 2,400 "
+    "rendered faces of 30 other synthetic people, to which calibration and thresholds were fitted too; "
+    "accuracy on people has not been measured. Occurrence means an intensity of 2 (B) or more."
+)
+CITATIONS = [
+    "Luo et al., Learning Multi-dimensional Edge Feature-based AU Relation Graph for Facial Action Unit "
+    "Recognition, IJCAI 2022",
+    "Li et al., Learning Formation of Physically-Based Face Attributes (ICT-FaceKit), CVPR 2020",
+]
+
+STAGE1 = Recipe(iterations=4800)
+# The last stretch of stage 1 and all of stage 2 see half of the pictures without changed appearance.
+STAGE1_LAST = Recipe(iterations=1000, rate=6e-4, warmup=50, average=0.995, clean=0.5)
+STAGE2 = Recipe(
+    iterations=400, batch_size=48, rate=1e-3, front_rate_factor=0.3, warmup=50, average=0.99, clean=0.5
+)
 
 
 def mean_auc(values, without=()):
@@ -72,8 +91,6 @@ def main():
     parser.add_argument("data", type=Path, help="folder with labels.parquet and images/")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--stage1-iterations", type=int, default=STAGE1.iterations)
-    parser.add_argument("--stage2-iterations", type=int, default=STAGE2.iterations)
     parser.add_argument("--install", action="store_true", help="put the result into the package")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -82,15 +99,17 @@ def main():
     train_faces, val = (load_synthfaces(args.data, split) for split in ("train", "val"))
     log = args.work / "log.jsonl"
 
-    recipe = Recipe(**{**STAGE1.__dict__, "iterations": args.stage1_iterations})
-    first = Trainer(MEGraphAU(BACKBONE, AU_SET, 1), train_faces, CONVENTION, recipe)
+    first = Trainer(MEGraphAU(BACKBONE, AU_SET, 1), train_faces, CONVENTION, STAGE1)
     train(first, args.work / "stage1.pt", val, log, every=600)
 
+    last = Trainer(first.average.requires_grad_(True), train_faces, CONVENTION, STAGE1_LAST, seed=1)
+    last.heads.load_state_dict(first.heads.state_dict())
+    train(last, args.work / "stage1_last.pt", val, log, every=200)
+
     network = MEGraphAU(BACKBONE, AU_SET, 2)
-    transfer_stage1(first.average, network)
-    recipe = Recipe(**{**STAGE2.__dict__, "iterations": args.stage2_iterations})
-    second = Trainer(network, train_faces, CONVENTION, recipe, seed=1)
-    second.heads.load_state_dict(first.heads.state_dict())
+    transfer_stage1(last.average, network)
+    second = Trainer(network, train_faces, CONVENTION, STAGE2, seed=2)
+    second.heads.load_state_dict(last.heads.state_dict())
     train(second, args.work / "stage2.pt", val, log, every=100)
 
     # The weights that ship are float16: measured as they ship.
@@ -102,21 +121,14 @@ def main():
         "au_set": AU_SET,
         "stage": 2,
         "licence": "MIT",
-        "training_data": "synthfaces: 26,800 rendered faces of 280 synthetic people with exact labels, made with "
-        "ICT-FaceKit Light (MIT). No photograph of anybody was used.",
-        "description": "Small two-stage ME-GraphAU network for a first look without a download. All figures here "
-        "are on 2,400 rendered faces of 30 other synthetic people, to which calibration and thresholds were "
-        "fitted too; accuracy on people has not been measured. Occurrence means an intensity of 2 (B) or more.",
-        "citations": ["Luo et al., Learning Multi-dimensional Edge Feature-based AU Relation Graph for Facial "
-                      "Action Unit Recognition, IJCAI 2022",
-                      "Li et al., Learning Formation of Physically-Based Face Attributes (ICT-FaceKit), CVPR 2020"],
+        "training_data": TRAINING_DATA,
+        "description": DESCRIPTION,
+        "citations": CITATIONS,
         **fitted,
-    }  # fmt: skip
+    }
     card = export_model(shipped, args.work, NAME, fields)
     values = [card.validation[au]["auc"] for au in AUS]
-    print(
-        f"mean AUC {mean_auc(values):.4f}, without {' and '.join(INVISIBLE)} {mean_auc(values, INVISIBLE):.4f}"
-    )
+    print(f"mean AUC {mean_auc(values):.4f}, without AU38 and AU39 {mean_auc(values, INVISIBLE):.4f}")
     if args.install:
         zoo = Path(aucli.zoo.catalogue.__file__).parent
         shutil.copy(args.work / f"{NAME}.json", zoo / "cards")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ def analyse(
         MediaError: the file gives no frame at all, or the decoder cannot go on.
     """
     timer = timer or StageTimer()
-    frames = timer.each("decode", decoder.frames())
+    frames = timer.each("decode", on_device(decoder.frames(), predictor.device))
     if threaded:
         frames = prefetch(frames, FRAMES_AHEAD)
     tracked = find_faces(
@@ -96,6 +96,12 @@ def analyse(
         cropped = prefetch(cropped, CROPPED_AHEAD)
     with closing(score(cropped, predictor, timer)) as chunks:
         yield from chunks
+
+
+def on_device(frames: Iterable[Frame], device: torch.device) -> Generator[Frame, None, None]:
+    """The same frames with their pixels on the device; on the CPU untouched."""
+    for frame in frames:
+        yield frame if device.type == "cpu" else replace(frame, pixels=frame.pixels.to(device))
 
 
 def cut_out(

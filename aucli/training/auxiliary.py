@@ -34,7 +34,10 @@ class AuxiliaryHeads(nn.Module):
         self.node_bias = nn.Parameter(torch.zeros(aus))
 
     def forward(self, tokens: Tensor, nodes: Tensor, occurrence: Tensor, intensity: Tensor) -> Tensor:
-        """The loss of map tokens (batch, tokens, channels) and nodes (batch, aus, channels) on labels (batch, aus)."""
+        """The loss of map tokens (batch, tokens, channels) and nodes (batch, aus, channels).
+
+        occurrence 0/1 and intensity 0 to 5: (batch, aus).
+        """
         logits, of_map = self.from_map(F.relu(self.narrow(tokens.float())).flatten(1)).chunk(2, dim=1)
         of_nodes = (nodes.float() * self.from_nodes).sum(-1) + self.node_bias
         scaled, weights = intensity / 5, self.weights

@@ -44,6 +44,7 @@ class Recipe:
     average: float = 0.999  # of the averaged weights, reached from below
     edge_weight: float = 0.05  # lambda of the paper, stage 2
     clip_norm: float = 5.0
+    clean: float = 0.0  # share of the pictures whose appearance is left as it is, for the last stretch
 
 
 class Trainer:
@@ -177,7 +178,11 @@ class Trainer:
             straying=Straying(),
             generator=self.generator,
         )
-        return normalise(self._augment(crops))
+        changed = self._augment(crops)
+        if self.recipe.clean:
+            clean = torch.rand((len(crops), 1, 1, 1), generator=self.generator) < self.recipe.clean
+            changed = torch.where(clean, crops, changed)
+        return normalise(changed)
 
     @torch.no_grad()
     def _update_average(self) -> None:
