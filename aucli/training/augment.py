@@ -71,6 +71,8 @@ class Augment:
     def random_filter(self, x: Tensor) -> Tensor:
         """Mix a few with themselves through a random 3 x 3 filter (Xu et al., RandConv, ICLR 2021)."""
         chosen = self.some(len(x), 0.15)
+        if not len(chosen):
+            return x
         kernel = self.normal((3, 3, 3, 3), 1.0) / 27**0.5
         share = self.uniform((len(chosen), 1, 1, 1), 0.0, 0.6)
         some = x[chosen]
@@ -122,6 +124,8 @@ class Augment:
 
 def _filtered(x: Tensor, chosen: Tensor, kernel: Tensor) -> Tensor:
     """X with the chosen pictures filtered by a (9, 9) kernel that is scaled to sum to one."""
+    if not len(chosen):
+        return x
     weight = (kernel / kernel.sum()).expand(3, 1, 9, 9)
     padded = F.pad(x[chosen], (4, 4, 4, 4), mode="replicate")
     return x.index_copy(0, chosen, F.conv2d(padded, weight, groups=3))
