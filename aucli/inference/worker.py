@@ -14,6 +14,7 @@ from aucli.config import ExtractConfig
 from aucli.datatypes import DecodeSummary, Selection
 from aucli.errors import MediaError
 from aucli.faces.detect import make_detector
+from aucli.faces.follow import detect_every_for
 from aucli.inference.devices import resolve_precision
 from aucli.inference.events import EventHook, VideoProgress, VideoStarted
 from aucli.inference.parallel_detector import ParallelDetector
@@ -22,7 +23,7 @@ from aucli.inference.predictor import Predictor
 from aucli.inference.tally import Tally
 from aucli.inference.task import VideoTask
 from aucli.media.decode import open_decoder
-from aucli.media.decode.choose import window_of
+from aucli.media.decode.choose import selected_rate, window_of
 from aucli.media.probe import probe
 from aucli.sinks.primary import only_track
 from aucli.sinks.report import ReportEntry
@@ -53,8 +54,14 @@ def set_up(
         source = task.source
         # The header counts the whole video: of use only where all of it is selected.
         whole = window_of(source, config.selection) == Selection()
-        expected = probe(source).frames_from_header
+        probed = probe(source)
+        expected = probed.frames_from_header
         send(VideoStarted(source.name, expected if whole else None, worker))
+        here = config
+        if config.detect_every is None:
+            here = replace(
+                config, detect_every=detect_every_for(selected_rate(probed.frame_rate, config.selection))
+            )
         tally = Tally(predictor.card.au_names)
         spool = Spool(task.spool_path, schema)
         broken: str | None = None
@@ -62,7 +69,7 @@ def set_up(
         try:
             with open_decoder(source, config.selection, config.decoder) as decoder:
                 try:
-                    with closing(analyse(decoder, detector, predictor, config)) as chunks:
+                    with closing(analyse(decoder, detector, predictor, here)) as chunks:
                         for chunk in chunks:
                             tally.add(chunk)
                             spool.write(

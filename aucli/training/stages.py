@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from aucli_models.graph import EdgeGraph, NeighbourGraph
+from aucli_models.graph import EdgeGraph, GatedGraphLayer, NeighbourGraph
 from aucli_models.me_graphau import MEGraphAU
 
 
@@ -56,6 +56,8 @@ def start_graph_from_stage1(stage1: MEGraphAU, stage2: MEGraphAU) -> None:
     assert isinstance(old, NeighbourGraph)
     assert isinstance(new, EdgeGraph)
     first, second = new.layers
+    assert isinstance(first, GatedGraphLayer)
+    assert isinstance(second, GatedGraphLayer)
     first.U.weight.copy_(old.U.weight)
     first.V.weight.copy_(old.V.weight * len(stage1.head.sc))
     first.bnv.load_state_dict(old.bnv.state_dict())

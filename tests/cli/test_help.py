@@ -81,9 +81,7 @@ def test_every_setting_is_an_option_and_every_option_a_setting():
     assert {name.replace("-", "_") for name in options} == set(SETTINGS)
 
 
-@pytest.mark.parametrize(
-    "name", ["model", "detector", "decoder", "precision", "detect_every", "min_face", "device"]
-)
+@pytest.mark.parametrize("name", ["model", "detector", "decoder", "precision", "min_face", "device"])
 def test_the_defaults_in_the_help_are_those_of_the_configuration(name):
     option = name.replace("_", "-")
     shown = re.search(rf"--{option} .*Default: ([^ ]+)\. ", help_text("extract"))

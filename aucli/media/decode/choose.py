@@ -32,6 +32,14 @@ def window_of(source: Source, selection: Selection) -> Selection:
         raise MediaError(f"{source.path}: the times of its list do not fit the command's: {error}") from error
 
 
+def selected_rate(frame_rate: Fraction | None, selection: Selection) -> float | None:
+    """Frames per second that remain of a stream's average rate; None where it has none."""
+    if frame_rate is None:
+        return None
+    rate = float(frame_rate) / selection.every
+    return rate if selection.fps is None else min(rate, selection.fps)
+
+
 class FrameChooser:
     """Decides on each frame in turn, exactly: times are fractions.
 
