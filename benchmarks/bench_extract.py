@@ -11,7 +11,7 @@ alternating rounds because machines are noisy; figures are medians over the roun
 
 `command` is the whole `aucli extract` as a user runs it, process start and imports included.
 
-    python benchmarks/bench_extract.py [--frames 150] [--rounds 3] [--device cpu] [--detect-every 3]
+    python benchmarks/bench_extract.py [--frames 300] [--rounds 3] [--device cpu] [--detect-every 3]
 """
 
 import argparse
@@ -180,7 +180,7 @@ def one_face(count):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--frames", type=int, default=150)
+    parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--detect-every", type=int, default=detect_every_for(25))

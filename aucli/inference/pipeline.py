@@ -30,7 +30,7 @@ from aucli.media.decode import Decoder
 from aucli.sinks.rows import Rows
 
 FRAMES_AHEAD = 16  # decoded frames waiting for the detector
-DETECTIONS_AT_ONCE = 8  # pictures in one call of the detector
+DETECTIONS_AT_ONCE = 4  # pictures in one call of the detector, if it has no more threads than that
 CROPPED_AHEAD = 32  # frames whose faces wait for the network
 FRAMES_A_CHUNK = 64  # frames without enough faces for a batch are written after that many
 
@@ -69,11 +69,13 @@ def analyse(
     predictor: Predictor,
     config: ExtractConfig,
     *,
+    detections_at_once: int = DETECTIONS_AT_ONCE,
     timer: StageTimer | None = None,
     threaded: bool = True,
 ) -> Generator[Chunk, None, None]:
     """All rows of a video, in order; without `config.detect_every` a detection in each frame.
 
+    detections_at_once: pictures in one call of the detector; changes no value.
     threaded: run decoding and detection in threads of their own; the rows are the same without.
 
     Raises:
@@ -89,7 +91,7 @@ def analyse(
         detector,
         detect_every=detect_every,
         max_faces=config.max_faces,
-        batch_frames=DETECTIONS_AT_ONCE * detect_every,
+        batch_frames=detections_at_once * detect_every,
         timer=timer,
     )
     cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer)

@@ -18,7 +18,7 @@ from aucli.faces.follow import detect_every_for
 from aucli.inference.devices import resolve_precision
 from aucli.inference.events import EventHook, VideoProgress, VideoStarted
 from aucli.inference.parallel_detector import ParallelDetector
-from aucli.inference.pipeline import analyse
+from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse
 from aucli.inference.predictor import Predictor
 from aucli.inference.tally import Tally
 from aucli.inference.task import VideoTask
@@ -42,6 +42,7 @@ def set_up(
     detector = make_detector(config.detector, device=device, min_face=config.min_face)
     if device == "cpu":
         detector = ParallelDetector(detector, threads)
+    at_once = max(threads, DETECTIONS_AT_ONCE)
     predictor = Predictor(
         config.model,
         device=device,
@@ -69,7 +70,9 @@ def set_up(
         try:
             with open_decoder(source, config.selection, config.decoder) as decoder:
                 try:
-                    with closing(analyse(decoder, detector, predictor, here)) as chunks:
+                    with closing(
+                        analyse(decoder, detector, predictor, here, detections_at_once=at_once)
+                    ) as chunks:
                         for chunk in chunks:
                             tally.add(chunk)
                             spool.write(
