@@ -2,8 +2,9 @@
 
     python benchmarks/train_builtin.py ../shared/synthfaces/trainval --work runs/builtin
 
-Goes on where it was stopped: checkpoints lie in the work folder. On two CPU cores with AMX about an
-hour; memory 6 GB. An allocator that keeps its memory (LD_PRELOAD of jemalloc) makes stage 2 twice as fast.
+Goes on where it was stopped: checkpoints lie in the work folder. The shipped weights took about 80
+minutes on two CPU cores with AMX, in several sittings; as one run this script has not been timed.
+An allocator that keeps its memory (LD_PRELOAD of jemalloc) makes stage 2 about twice as fast.
 `--install` puts the result into aucli/zoo. How the shipped weights came about, with what did not help, is in
 results/train_builtin.json.
 """
@@ -39,7 +40,8 @@ TRAINING_DATA = (
 )
 DESCRIPTION = (
     "Small two-stage ME-GraphAU network for a first look without a download. All figures here are on 2,400 "
-    "rendered faces of 30 other synthetic people, to which calibration and thresholds were fitted too; "
+    "rendered faces of 30 other synthetic people, to which calibration and thresholds were fitted too, and "
+    "which were watched during training; "
     "accuracy on people has not been measured. Occurrence means an intensity of 2 (B) or more."
 )
 CITATIONS = [

@@ -87,7 +87,7 @@ class InsightFaceDetector:
     def __init__(self, *, device: str = "cpu", min_face: int = 40) -> None:
         path = find_pack()
         try:
-            import onnxruntime  # type: ignore[import-untyped]
+            import onnxruntime  # type: ignore[import-untyped]  # it ships no types
             from insightface.model_zoo.scrfd import SCRFD
         except ImportError as error:
             raise MissingDependencyError(
