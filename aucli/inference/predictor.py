@@ -10,7 +10,7 @@ from torch import Tensor
 from aucli.zoo.load import load
 
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-DEFAULT_BATCH = {"cpu": 16, "cuda": 128}
+DEFAULT_BATCH = {"cpu": 8, "cuda": 128}  # 8: what a layer makes of them still fits the cache
 
 
 class Predictor:

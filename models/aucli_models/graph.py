@@ -128,13 +128,14 @@ class EdgeFeatures(nn.Module):
         # All start AUs' rows stand under each other, so that each end AU is one tall matrix product.
         rows = (at @ between.unsqueeze(1)).flatten(1, 2)  # (batch, k * tokens, tokens)
         attention: Tensor | None = None
-        if self.training or rows.device.type != "cpu":
+        if self.training or rows.requires_grad or rows.device.type != "cpu":
             # attention[b, i, (k, t), u] = S_ik[t, u]
             attention = (rows.unsqueeze(1) @ at.mT).softmax(-1)
             mean_attention = attention.unflatten(2, (at.shape[1], -1)).mean(3)  # (batch, i, k, tokens)
         else:
-            mean_attention = _mean_attention_in_cache(rows, at)
-        features: Tensor = mean_attention @ (at @ readout.unsqueeze(1))  # (batch, i, k, channels)
+            # The rows of `at` are weights that sum to one: no logit is beyond the largest of `between`.
+            mean_attention = _mean_attention_in_cache(rows, at, between.abs().amax((1, 2)))
+        features: Tensor = (mean_attention @ at) @ readout.unsqueeze(1)  # (batch, i, k, channels)
         if attention is None or not self.bn.training:
             assert self.bn.running_mean is not None
             assert self.bn.running_var is not None
@@ -173,19 +174,34 @@ class EdgeFeatures(nn.Module):
             bn.running_var.lerp_(unbiased_var.to(bn.running_var.dtype), momentum)
 
 
-def _mean_attention_in_cache(rows: Tensor, at: Tensor) -> Tensor:
-    """Mean over query tokens of all S_ik: (batch, i, k, tokens), one picture and end AU at a time.
+_SAFE_LOGIT = 60.0  # e^60 times the tokens, and one over it, are far from float32's limits
+_CACHED_NUMBERS = 300_000  # a block of logits of this size (1.2 MB) stays in the cache of a core
 
-    On a CPU the whole attention of a batch is slower to write and read back than to compute: 11 against 3 ms
-    a face for 25 AUs in a batch of 16, on one core.
+
+def _mean_attention_in_cache(rows: Tensor, at: Tensor, largest_logit: Tensor) -> Tensor:
+    """Mean over query tokens of all S_ik: (batch, i, k, tokens), one picture and a few end AUs at a time.
+
+    On a CPU the whole attention of a batch is slower to write and read back than to compute. Where no logit
+    can overflow (`largest_logit`, (batch,)), the softmax needs no row maximum, and powers of two take a
+    third of the time of exponentials. 25 AUs, one core: 11 ms a face in one piece, 4.3 in pieces, 2.9 so.
+    Writes in place: not for gradients.
     """
     aus, tokens = at.shape[1:3]
-    return torch.stack(
-        [
-            torch.stack([(one @ end.mT).softmax(-1).view(aus, tokens, tokens).mean(1) for end in ends])
-            for one, ends in zip(rows, at, strict=True)
-        ]
-    )
+    mean = rows.new_empty((len(rows), aus, aus, tokens))
+    step = max(1, _CACHED_NUMBERS // (aus * tokens * tokens))
+    for into, one, ends, largest in zip(mean, rows, at, largest_logit.tolist(), strict=True):
+        safe = largest <= _SAFE_LOGIT
+        scaled = one * math.log2(math.e) if safe else one
+        for first in range(0, aus, step):
+            some = ends[first : first + step]
+            logits = (scaled @ some.flatten(0, 1).mT).view(aus, tokens, len(some), tokens)
+            if safe:
+                powers = logits.exp2_()
+                attention = powers.div_(powers.sum(-1, keepdim=True))
+            else:
+                attention = logits.softmax(-1)
+            into[first : first + step] = attention.mean(1).transpose(0, 1)
+    return mean
 
 
 class GatedGraphLayer(nn.Module):
