@@ -12,6 +12,9 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from aucli_models.layers import at_least_float32
 
 
 def neighbour_graph(nodes: Tensor, neighbours: int, metric: str = "dots") -> Tensor:
@@ -26,7 +29,7 @@ def neighbour_graph(nodes: Tensor, neighbours: int, metric: str = "dots") -> Ten
     """
     if not 1 <= neighbours <= nodes.shape[1]:
         raise ValueError(f"{neighbours} neighbours of {nodes.shape[1]} AUs: choose 1 to {nodes.shape[1]}")
-    nodes = nodes.detach().float()
+    nodes = at_least_float32(nodes.detach())
     if metric == "dots":
         similarity = nodes @ nodes.mT
     elif metric == "cosine":
@@ -86,8 +89,8 @@ class CrossAttention(nn.Module):
 class EdgeFeatures(nn.Module):
     """GEM (section 3.2): a feature for each ordered pair of AUs, exactly, at a fraction of the cost.
 
-    As the paper writes it, every pair gets a `tokens x channels` map that is then averaged over its
-    tokens. But the rows of a softmax sum to one, so affine maps pass through attention:
+    As the paper writes it (`plain.PlainEdgeFeatures`), every pair gets a `tokens x channels` map that is then
+    averaged over its tokens. But the rows of a softmax sum to one, so affine maps pass through attention:
     everything between the picture's tokens X and an edge feature can stay in `tokens x tokens`
     matrices, and the maps of X to channels are taken once per picture instead of once per pair:
 
@@ -96,8 +99,9 @@ class EdgeFeatures(nn.Module):
         edge = BN(S_ik at_i R), R = edge_proj(v_ARM(v_FAM(X)))
 
     In train mode the batch norm's statistics, one per edge over batch, tokens and channels, follow
-    from first and second moments: sum over channels of (T R)^2 = T (R R^T) T^T. No tensor of
-    (aus^2, tokens, channels) exists in either mode.
+    from first and second moments: the sum over channels of (S at R)^2 is S G S^T with
+    G_i = at_i R R^T at_i^T. No tensor of (aus^2, tokens, channels) exists in either mode, and the
+    attention of all pairs, aus^2 * tokens^2 numbers a picture, is taken in parts.
     """
 
     def __init__(self, aus: int, channels: int) -> None:
@@ -118,47 +122,44 @@ class EdgeFeatures(nn.Module):
         # q(U) k(X)^T = U (k(X) Wq)^T + bq k(X)^T: the wide product once per picture, not once per AU.
         projected = keys @ self.FAM.linear_q.weight  # (batch, tokens, channels)
         offset = keys @ self.FAM.linear_q.bias  # (batch, tokens)
-        logits = au_maps @ projected.mT.unsqueeze(1) + offset[:, None, None]
-        at = (logits.float() * self.FAM.scale).softmax(-1)  # (batch, aus, tokens, tokens)
+        # In the order (tokens, aus), in which `AUFeatures` has them in memory: one product, no copy.
+        logits = au_maps.transpose(1, 2).flatten(1, 2) @ projected.mT + offset.unsqueeze(1)
+        logits = logits.unflatten(1, (-1, au_maps.shape[1])).transpose(1, 2)
+        at = (at_least_float32(logits) * self.FAM.scale).softmax(-1)  # (batch, aus, tokens, tokens)
 
         queries, edge_keys = self.ARM.linear_q(values), self.ARM.linear_k(values)
-        between = (queries @ edge_keys.mT).float() * self.ARM.scale  # (batch, tokens, tokens)
-        readout = self.edge_proj(self.ARM.linear_v(values)).float()  # R: (batch, tokens, channels)
+        between = at_least_float32(queries @ edge_keys.mT) * self.ARM.scale  # (batch, tokens, tokens)
+        readout = at_least_float32(self.edge_proj(self.ARM.linear_v(values)))  # R: (batch, tokens, channels)
 
         # All start AUs' rows stand under each other, so that each end AU is one tall matrix product.
         rows = (at @ between.unsqueeze(1)).flatten(1, 2)  # (batch, k * tokens, tokens)
-        attention: Tensor | None = None
-        if self.training or rows.requires_grad or rows.device.type != "cpu":
-            # attention[b, i, (k, t), u] = S_ik[t, u]
-            attention = (rows.unsqueeze(1) @ at.mT).softmax(-1)
-            mean_attention = attention.unflatten(2, (at.shape[1], -1)).mean(3)  # (batch, i, k, tokens)
+        squares: Tensor | None = None
+        if self.bn.training:
+            mean_attention, squares = _attention_moments(rows, at, readout)
+        elif rows.requires_grad or rows.device.type != "cpu":
+            mean_attention = _mean_attention(rows, at)
         else:
             # The rows of `at` are weights that sum to one: no logit is beyond the largest of `between`.
             mean_attention = _mean_attention_in_cache(rows, at, between.abs().amax((1, 2)))
         features: Tensor = (mean_attention @ at) @ readout.unsqueeze(1)  # (batch, i, k, channels)
-        if attention is None or not self.bn.training:
+        if squares is None:
             assert self.bn.running_mean is not None
             assert self.bn.running_var is not None
             mean, var = self.bn.running_mean, self.bn.running_var
         else:
-            mean, var = self._statistics(attention, at, readout, features)
+            mean, var = self._statistics(features, squares, count=len(at) * readout[0].numel())
         scale = self.bn.weight * (var + self.bn.eps).rsqrt()
         shift = self.bn.bias - mean * scale
         aus = au_maps.shape[1]
         return features * scale.view(aus, aus, 1) + shift.view(aus, aus, 1)
 
-    def _statistics(
-        self, attention: Tensor, at: Tensor, readout: Tensor, features: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Mean and variance (aus * aus,) that the batch norm over (batch, tokens, channels) would use."""
-        aus, tokens = at.shape[1], at.shape[2]
-        maps = attention @ at  # T = S_ik at_i: (batch, i, k * tokens, tokens)
-        moments = readout @ readout.mT  # R R^T: (batch, tokens, tokens)
-        products = (maps.flatten(1, 2) @ moments).view_as(maps) * maps
-        squares = products.sum(-1).view(-1, aus, aus, tokens).sum((0, 3)).flatten()
-        mean = features.mean((0, 3)).flatten()
-        count = features.shape[0] * tokens * features.shape[-1]
-        var = squares / count - mean.square()
+    def _statistics(self, features: Tensor, squares: Tensor, *, count: int) -> tuple[Tensor, Tensor]:
+        """Mean and variance (aus * aus,) that the batch norm over (batch, tokens, channels) would use.
+
+        squares (end aus, start aus): means over the `count` numbers of each edge.
+        """
+        mean = at_least_float32(features).mean((0, 3)).flatten()
+        var = (squares.flatten() - mean.square()).clamp(min=0)
         self._track(mean.detach(), var.detach() * (count / (count - 1)))
         return mean, var
 
@@ -172,6 +173,55 @@ class EdgeFeatures(nn.Module):
             bn.num_batches_tracked += 1
             bn.running_mean.lerp_(mean.to(bn.running_mean.dtype), momentum)
             bn.running_var.lerp_(unbiased_var.to(bn.running_var.dtype), momentum)
+
+
+_LARGEST_ATTENTION = 2**26
+"""Numbers of S_ik that a GPU takes at once: 256 MiB as float32, about 20 faces of 27 AUs with 49 tokens."""
+
+
+def _mean_attention(rows: Tensor, at: Tensor) -> Tensor:
+    """Mean over query tokens of all S_ik: (batch, i, k, tokens).
+
+    rows (batch, k * tokens, tokens) and at (batch, i, tokens, tokens) as in `EdgeFeatures`. As many end AUs
+    are taken at once as `_LARGEST_ATTENTION` allows, but at least one.
+    """
+    aus, tokens = at.shape[1:3]
+    at_once = max(1, _LARGEST_ATTENTION // (rows.numel() * tokens))
+    parts = []
+    for ends in torch.split(at, at_once, dim=1):
+        # One product per picture for all of these end AUs: (batch, k * tokens, i * tokens).
+        logits = rows @ ends.flatten(1, 2).mT
+        attention = logits.view(len(at), aus, tokens, ends.shape[1], tokens).softmax(-1)
+        parts.append(attention.mean(2).transpose(1, 2))
+    return torch.cat(parts, dim=1)
+
+
+def _attention_moments(rows: Tensor, at: Tensor, readout: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean over query tokens of all S_ik, (batch, i, k, tokens), and the mean squares (i, k) of all maps
+    S_ik at_i R, one end AU at a time.
+
+    The backward pass computes the attention again instead of keeping it: training memory then does not
+    grow with the number of pairs, and on a CPU it takes no longer than to read it back from memory.
+    """
+    scaled = readout * readout.shape[2] ** -0.5  # before the products, which may run in float16
+    within = at @ (scaled @ scaled.mT).unsqueeze(1) @ at.mT  # G: (batch, i, tokens, tokens)
+    means, squares = [], []
+    for end, gram in zip(at.unbind(1), within.unbind(1), strict=True):
+        mean, square = checkpoint(
+            _moments_of_end, rows, end, gram, use_reentrant=False, preserve_rng_state=False
+        )
+        means.append(mean)
+        squares.append(square)
+    return torch.stack(means, dim=1), torch.stack(squares) / (len(rows) * at.shape[2])
+
+
+def _moments_of_end(rows: Tensor, end: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
+    """Of one end AU: mean attention (batch, k, tokens), and sums (k,) of squares averaged over channels."""
+    tokens = end.shape[1]
+    attention = (rows @ end.mT).softmax(-1)  # (batch, k * tokens, tokens)
+    products = at_least_float32((attention @ gram) * attention)
+    shape = (len(end), -1, tokens, tokens)
+    return attention.view(shape).mean(2), products.view(shape).sum((0, 2, 3))
 
 
 _SAFE_LOGIT = 60.0  # e^60 times the tokens, and one over it, are far from float32's limits
@@ -194,7 +244,7 @@ def _mean_attention_in_cache(rows: Tensor, at: Tensor, largest_logit: Tensor) ->
         scaled = one * math.log2(math.e) if safe else one
         for first in range(0, aus, step):
             some = ends[first : first + step]
-            logits = (scaled @ some.flatten(0, 1).mT).view(aus, tokens, len(some), tokens)
+            logits = at_least_float32(scaled @ some.flatten(0, 1).mT).view(aus, tokens, len(some), tokens)
             if safe:
                 powers = logits.exp2_()
                 attention = powers.div_(powers.sum(-1, keepdim=True))

@@ -8,6 +8,7 @@ section 3.1, and the authors' code where it is more exact than the paper (batch 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -48,18 +49,34 @@ class AUFeatures(LinearBlock):
 
 
 class CosineAUHead(nn.Module):
-    """Probability of each AU: cosine of its node feature and its trained vector (section 3.1, equation 2).
+    """Probability of each AU: cosine of a node feature and the AU's trained vector (section 3.1, equation 2).
 
     Both are non-negative after ReLU, so the cosine lies in 0..1; a dead node gives 0.
-    (batch, aus, channels) -> (batch, aus).
+    (batch, nodes, channels) -> float32 (batch, aus).
+
+    Args:
+        aus: number of probabilities.
+        channels: of a node feature.
+        node_of_au: number of the node that each AU reads; by default AU i reads node i.
     """
 
-    def __init__(self, aus: int, channels: int) -> None:
+    node_of_au: Tensor | None
+
+    def __init__(self, aus: int, channels: int, node_of_au: Sequence[int] | None = None) -> None:
         super().__init__()
         self.sc = nn.Parameter(torch.empty(aus, channels))
         nn.init.xavier_uniform_(self.sc)
+        index = None if node_of_au is None else torch.tensor(node_of_au)
+        self.register_buffer("node_of_au", index, persistent=False)
 
     def forward(self, nodes: Tensor) -> Tensor:
         # float32 also under autocast: probabilities near 1 need more digits than bfloat16 has.
-        nodes = F.normalize(nodes.float(), dim=-1)
-        return (nodes * F.normalize(F.relu(self.sc.float()), dim=-1)).sum(-1)
+        nodes = F.normalize(at_least_float32(nodes), dim=-1)
+        if self.node_of_au is not None:
+            nodes = nodes[:, self.node_of_au]
+        return (nodes * F.normalize(F.relu(at_least_float32(self.sc)), dim=-1)).sum(-1)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """The tensor itself, or as float32 where its numbers are shorter."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

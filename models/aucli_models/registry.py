@@ -1,6 +1,7 @@
 """Network names to networks: the one place that knows every system.
 
-To add a system: a module with its network and key map, an entry in `SYSTEMS`, a card in the zoo.
+To add a system: a module with its network, an entry in `SYSTEMS`, its authors' keys in `official`, a card
+in the zoo.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from torch import nn
 
 from aucli_models.au import AU_SETS
 from aucli_models.me_graphau import MEGraphAU
+from aucli_models.open_graphau import OpenGraphAU
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class ModelSpec:
 
 SYSTEMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
     "me_graphau": lambda spec: MEGraphAU(spec.backbone, spec.au_set, spec.stage),
+    "open_graphau": lambda spec: OpenGraphAU(spec.backbone, spec.au_set, spec.stage),
 }
 
 

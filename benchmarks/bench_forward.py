@@ -1,0 +1,292 @@
+"""How fast is a network, and how much memory does it take, in the paper's plain form and in ours?
+
+For each network, batch size and mode (eval, or one step of training with AdamW) the forms take turns,
+because machines are noisy; figures are medians over the rounds. Networks have the golden files' weights.
+
+- `plain`: separate AU blocks and a map for every pair of AUs (`aucli_models.plain`).
+- `ours`: the exact cheap form. On a GPU it also runs compiled (`compiled`) and as a CUDA graph (`graph`).
+- On the CPU there is one thread by default; `images_per_cpu_s` counts the thread's own CPU time, which other
+  programs disturb least; `speedup`, against `plain` in the same precision, is taken from it.
+- `peak_mib` is what one run takes beyond what stays (network, optimiser, pictures): the peak of resident
+  memory of a process of its own on the CPU, of the allocator on a GPU. The plain form is left out where it
+  would not fit, with an estimate of what it needs.
+- `max_difference`: largest difference of a probability from the same form's in float32; for `ours` in
+  float32 from `plain`, for the other forms in float32 from `ours`.
+
+    python benchmarks/bench_forward.py                      # two networks, a few minutes on one core
+    python benchmarks/bench_forward.py --networks all --batches 1 8 64 --rounds 5
+    python benchmarks/bench_forward.py --device cuda --networks me_graphau_swin_base.bp4d_stage2
+"""
+
+import argparse
+import contextlib
+import gc
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from machine import save
+
+from aucli.training.losses import edge_loss, weighted_asymmetric_loss
+from aucli_models.backbones import BACKBONES
+from aucli_models.open_graphau import MAIN_AUS
+from aucli_models.plain import to_plain
+from aucli_models.registry import ModelSpec
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.models import golden
+
+DEFAULT = ["me_graphau_resnet50.bp4d_stage2", "open_graphau_resnet50.hybrid_stage2"]
+ALL = [
+    f"{system}_{backbone}.{au_set}_stage2"
+    for system, au_set in (("me_graphau", "bp4d"), ("open_graphau", "hybrid"))
+    for backbone in BACKBONES
+    if backbone != "resnet10_small" and (system, backbone) != ("me_graphau", "mae_vit_base")
+]
+DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+MIN_SECONDS = 0.3  # of one measurement: small batches are run several times
+
+
+def spec_of(name: str) -> ModelSpec:
+    """`open_graphau_resnet50.hybrid_stage2` as a spec."""
+    try:
+        head, tail = name.split(".")
+        system = next(s for s in ("me_graphau", "open_graphau") if head.startswith(f"{s}_"))
+        au_set, stage = tail.split("_stage")
+        return ModelSpec(system, head.removeprefix(f"{system}_"), au_set, int(stage))
+    except (ValueError, StopIteration):
+        raise SystemExit(f"{name!r} is no network: write for instance {DEFAULT[0]}") from None
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    form: str  # plain, ours, compiled, graph
+    precision: str
+    batch: int
+    training: bool
+    device: str
+    threads: int
+
+    def build(self):
+        """The network, and pictures and labels of the batch, on the device."""
+        torch.set_num_threads(self.threads)
+        spec = spec_of(self.name)
+        torch.manual_seed(0)
+        network = golden.loaded(spec, golden.formula_state(spec))
+        if self.form == "plain":
+            network = to_plain(network)
+        network = network.to(self.device, memory_format=torch.channels_last)
+        network.train(self.training).requires_grad_(self.training)
+        images = golden.normalised(golden.images(1, self.batch))
+        images = images.to(self.device, memory_format=torch.channels_last)
+        labels = (torch.rand(self.batch, len(spec.au_names)) < 0.4).float().to(self.device)
+        return network, images, labels
+
+    def runner(self, network, images, labels):
+        """A function that runs the batch once; in eval mode it returns the probabilities."""
+        dtype = DTYPES[self.precision]
+        kind = torch.device(self.device).type
+        call = torch.compile(network) if self.form == "compiled" else network
+
+        def forward(*, edges=False):
+            with torch.autocast(kind, dtype, enabled=dtype is not None):
+                return call(images, edges=edges)
+
+        if self.training:
+            optimiser = torch.optim.AdamW(network.parameters(), lr=1e-6)
+
+            def step():
+                out = forward(edges=True)
+                loss = weighted_asymmetric_loss(out.probabilities, labels)
+                if out.edge_logits is not None:
+                    loss = loss + 0.05 * edge_loss(out.edge_logits, labels)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+
+            return step
+
+        def evaluate():
+            with torch.inference_mode():
+                return forward().probabilities
+
+        return captured(evaluate) if self.form == "graph" else evaluate
+
+
+def captured(run):
+    """The run as one CUDA graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = run()
+
+    def replay():
+        graph.replay()
+        return result
+
+    return replay
+
+
+def timed(run, device: str) -> tuple[float, float]:
+    """Wall and CPU seconds of one run; as many runs as fill `MIN_SECONDS`."""
+    synchronise(device)
+    runs, wall, cpu = 0, time.perf_counter(), time.thread_time()
+    while runs == 0 or time.perf_counter() - wall < MIN_SECONDS:
+        run()
+        runs += 1
+        if runs % 8 == 0:
+            synchronise(device)
+    synchronise(device)
+    return (time.perf_counter() - wall) / runs, (time.thread_time() - cpu) / runs
+
+
+def synchronise(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def peak_mib(case: Case) -> float:
+    """MiB that a run takes beyond what is there before and after it; the first run is not counted."""
+    run = case.runner(*case.build())
+    run()
+    gc.collect()
+    if case.device == "cpu":
+        Path("/proc/self/clear_refs").write_text("5")  # the kernel's peak starts again from here
+        before = status_kib("VmRSS")
+        run()
+        return (status_kib("VmHWM") - before) / 2**10
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    torch.cuda.synchronize()
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
+
+
+def status_kib(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"{field}:")).split()[1])
+
+
+def in_fresh_process(case: Case) -> float:
+    # Freed memory must go back at once, or the next run takes it unseen.
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = os.environ["MALLOC_TRIM_THRESHOLD_"] = "65536"
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(peak_mib, case).result()
+
+
+def plain_needs(spec: ModelSpec, batch: int, *, training: bool) -> int:
+    """Bytes, roughly: maps of every pair that exist at once."""
+    if spec.stage == 1:
+        return 0
+    nodes = len(MAIN_AUS) if spec.system == "open_graphau" else len(spec.au_names)
+    tokens = 196 if spec.backbone == "mae_vit_base" else 49
+    maps = 7 if training else 4
+    return maps * 4 * batch * nodes**2 * tokens * (BACKBONES[spec.backbone].out_channels + tokens // 2)
+
+
+def available(device: str) -> int:
+    if device != "cpu":
+        return int(torch.cuda.mem_get_info()[0])
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+
+
+def forms(device: str, *, training: bool) -> list[str]:
+    return ["plain", "ours", *(["compiled", "graph"] if device != "cpu" and not training else [])]
+
+
+def measure(name: str, batch: int, training: bool, args: argparse.Namespace) -> list[dict[str, object]]:
+    """The rows of one network, batch and mode: every form and precision, in alternating rounds."""
+    needs = plain_needs(spec_of(name), batch, training=training)
+    fits = needs < 0.8 * available(args.device)
+    rows, running = [], []
+    for precision in args.precisions:
+        for form in forms(args.device, training=training):
+            case = Case(name, form, precision, batch, training, args.device, args.threads)
+            mode = "train" if training else "eval"
+            row = {"network": name, "mode": mode, "batch": batch, "precision": precision, "form": form}
+            rows.append(row)
+            if form == "plain" and not fits:
+                row["left_out"] = f"needs about {needs / 2**30:.0f} GiB"
+                continue
+            if args.memory:
+                row["peak_mib"] = round((in_fresh_process if args.device == "cpu" else peak_mib)(case), 1)
+            running.append((row, case.runner(*case.build())))
+    outputs = {}
+    for row, run in running:  # warm; the first output is also the one that is compared
+        output = run()
+        outputs[row["precision"], row["form"]] = None if training else output.clone()
+    for row, _ in running:
+        key = row["precision"], row["form"]
+        other = {"plain": "plain", "ours": "plain"}.get(row["form"], "ours")
+        reference = ("fp32", other if row["precision"] == "fp32" else row["form"])
+        if not training and reference in outputs and key != reference:
+            row["max_difference"] = float((outputs[key] - outputs[reference]).abs().max())
+    times = [[] for _ in running]
+    for _ in range(args.rounds):
+        for (_, run), seconds in zip(running, times, strict=True):
+            seconds.append(timed(run, args.device))
+    which = 1 if args.device == "cpu" else 0  # CPU time, or wall time with a GPU
+    timed_rows = [(row, seconds) for (row, _), seconds in zip(running, times, strict=True)]
+    plain = {row["precision"]: seconds for row, seconds in timed_rows if row["form"] == "plain"}
+    for row, seconds in timed_rows:
+        row["images_per_s"] = round(batch / statistics.median(wall for wall, _ in seconds), 2)
+        if args.device == "cpu":
+            row["images_per_cpu_s"] = round(batch / statistics.median(cpu for _, cpu in seconds), 2)
+        if row["form"] != "plain" and row["precision"] in plain:
+            ratios = (a[which] / b[which] for a, b in zip(plain[row["precision"]], seconds, strict=True))
+            row["speedup"] = round(statistics.median(ratios), 2)
+        print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", default=DEFAULT, metavar="NAME", help="names, or `all`")
+    parser.add_argument("--batches", nargs="+", type=int, help="default: 1 8 on the CPU, 1 8 64 on a GPU")
+    parser.add_argument("--modes", nargs="+", choices=["eval", "train"], default=["eval", "train"])
+    parser.add_argument("--precisions", nargs="+", choices=list(DTYPES), help="fp32 is always among them")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--no-memory", dest="memory", action="store_false", help="times only")
+    parser.add_argument("--result", help="name of the result file, default bench_forward_DEVICE")
+    args = parser.parse_args()
+    on_cpu = args.device == "cpu"
+    names = ALL if args.networks == ["all"] else args.networks
+    batches = args.batches or ([1, 8] if on_cpu else [1, 8, 64])
+    wanted = args.precisions or (["fp32"] if on_cpu else list(DTYPES))
+    args.precisions = ["fp32", *(precision for precision in wanted if precision != "fp32")]
+    for name in names:
+        spec_of(name)
+    torch.set_num_threads(args.threads)
+    rows = []
+    for name in names:
+        for batch in batches:
+            for mode in args.modes:
+                rows += measure(name, batch, mode == "train", args)
+                gc.collect()
+                with contextlib.suppress(RuntimeError):
+                    torch.cuda.empty_cache()
+    save(
+        args.result or f"bench_forward_{args.device.replace(':', '')}",
+        {"device": args.device, "threads": args.threads, "rounds": args.rounds, "rows": rows},
+    )
+
+
+if __name__ == "__main__":
+    main()
