@@ -44,6 +44,10 @@ class OutputError(AucliError, OSError):
     """The output cannot be written or is in use by another run."""
 
 
+class DownloadError(AucliError, OSError):
+    """A model's file could not be fetched, or is not what it should be."""
+
+
 class MediaError(AucliError, OSError):
     """One input cannot be decoded; recorded in the report, never stops a batch."""
 

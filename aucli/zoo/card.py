@@ -17,15 +17,34 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
-class Card:
-    """One model. AUs are named (`AU12`), never counted.
+class Download:
+    """Where a program fetches the authors' file.
 
+    archive: a zip with one checkpoint for each fold. sha256: of that file, where its authors state one.
+    """
+
+    url: str
+    archive: bool = False
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """One model. AUs are named (`AU12`), never counted. Every F1 and accuracy is a fraction, 0 to 1.
+
+    source: where people find the model: a page to open in a browser.
+    download: where a program does; None where nothing can be downloaded.
+    published: the figures of its authors, as far as known: `mean_f1` and `accuracy`, means over the AUs.
+    published_f1: the authors' F1 per AU.
+    notes: what a user of its numbers should know, one sentence or two each.
+    recorded: what was seen when it was installed: `source_file` and `source_sha256` of the authors' file,
+        `archive_sha256` of the zip that it came in.
     thresholds: probability from which an AU counts as present, for each AU.
     calibration: slope and intercept for each AU; the probability written is
         sigmoid(slope * network output + intercept) (Platt 1999). Empty: the network's output itself.
     validation: per AU, figures on the validation subjects (`auc`, `f1`, `base_rate`).
     weak_aus: AUs whose validation figures do not support conclusions; marked in every output.
-    weights: file name beside the card; sha256: of that file.
+    weights: file name beside the card; sha256: of that file, None until the model is installed.
     """
 
     name: str
@@ -34,7 +53,7 @@ class Card:
     au_set: str
     stage: int
     weights: str
-    sha256: str
+    sha256: str | None
     licence: str
     training_data: str
     description: str
@@ -47,6 +66,12 @@ class Card:
     validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     weak_aus: tuple[str, ...] = ()
     citations: tuple[str, ...] = ()
+    source: str | None = None
+    download: Download | None = None
+    published: Mapping[str, float] = field(default_factory=dict)
+    published_f1: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    recorded: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.au_set not in AU_SETS:
@@ -58,11 +83,12 @@ class Card:
                 raise CheckpointError(f"card {self.name}: {name} must name exactly the AUs of {self.au_set}")
         if not self.thresholds:
             raise CheckpointError(f"card {self.name}: thresholds are missing")
-        unknown = set(self.weak_aus) - set(self.au_names)
-        if unknown:
-            raise CheckpointError(
-                f"card {self.name}: weak_aus names {', '.join(sorted(unknown))}, not in its AUs"
-            )
+        for name, some in (("weak_aus", self.weak_aus), ("published_f1", self.published_f1)):
+            unknown = set(some) - set(self.au_names)
+            if unknown:
+                raise CheckpointError(
+                    f"card {self.name}: {name} names {', '.join(sorted(unknown))}, not in its AUs"
+                )
 
     @property
     def au_names(self) -> tuple[str, ...]:
@@ -82,7 +108,9 @@ class Card:
         try:
             given = dict(values)
             given["crop"] = CropConvention(**given.get("crop", {}))
-            for name in ("mean", "std", "weak_aus", "citations"):
+            if given.get("download") is not None:
+                given["download"] = Download(**given["download"])
+            for name in ("mean", "std", "weak_aus", "citations", "notes"):
                 if name in given:
                     given[name] = tuple(given[name])
             given["calibration"] = {au: (p[0], p[1]) for au, p in given.get("calibration", {}).items()}

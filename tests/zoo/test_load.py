@@ -99,6 +99,14 @@ def test_another_file_under_the_same_name_is_refused(model):
         load(write(sha256="0" * 64))
 
 
+def test_weights_without_a_recorded_checksum_are_refused_with_theirs(model, tmp_path):
+    _, write, _ = model
+    card = write(sha256=None)
+    digest = hashlib.sha256((tmp_path / "tiny.safetensors").read_bytes()).hexdigest()
+    with pytest.raises(CheckpointError, match=f'"sha256": "{digest}"'):
+        load(card)
+
+
 def test_a_truncated_file_is_refused(model, tmp_path):
     _, write, _ = model
     write()
@@ -142,7 +150,7 @@ def test_what_is_not_a_card_is_refused(tmp_path):
         load(str(path))
     with pytest.raises(CheckpointError, match="folder"):
         load(str(tmp_path))
-    other = tmp_path / "model.pth"
+    other = tmp_path / "model.bin"
     other.write_bytes(b"x")
     with pytest.raises(CheckpointError, match=r"\.json"):
         load(str(other))

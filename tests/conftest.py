@@ -1,0 +1,25 @@
+"""No test reads or writes the user's own models and settings."""
+
+import itertools
+import os
+
+import pytest
+
+_NUMBER = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_folders_for_all(tmp_path_factory):
+    """For fixtures that outlive a test, and whatever they start."""
+    folder = tmp_path_factory.getbasetemp()
+    os.environ["AUCLI_CACHE"] = str(folder / "cache")
+    os.environ["AUCLI_CONFIG_FOLDER"] = str(folder / "config")
+    os.environ.pop("AUCLI_OFFLINE", None)
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(monkeypatch, tmp_path_factory):
+    """An empty cache and empty settings for each test; the folders are made when something is written."""
+    folder = tmp_path_factory.getbasetemp() / f"own{next(_NUMBER)}"
+    monkeypatch.setenv("AUCLI_CACHE", str(folder / "cache"))
+    monkeypatch.setenv("AUCLI_CONFIG_FOLDER", str(folder / "config"))
