@@ -31,7 +31,7 @@ from aucli.sinks.rows import Rows
 
 FRAMES_AHEAD = 16  # decoded frames waiting for the detector
 DETECTIONS_AT_ONCE = 4  # pictures in one call of the detector, if it has no more threads than that
-CROPPED_AHEAD = 32  # frames whose faces wait for the network
+TRACKED_AHEAD = 16  # frames whose faces are known and wait to be cut out
 FRAMES_A_CHUNK = 64  # frames without enough faces for a batch are written after that many
 
 
@@ -94,9 +94,10 @@ def analyse(
         batch_frames=detections_at_once * detect_every,
         timer=timer,
     )
-    cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer)
     if threaded:
-        cropped = prefetch(cropped, CROPPED_AHEAD)
+        # Detection is the slowest stage: cutting out goes with the network, into the thread that has time.
+        tracked = prefetch(tracked, TRACKED_AHEAD)
+    cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer)
     with closing(score(cropped, predictor, timer)) as chunks:
         yield from chunks
 

@@ -11,9 +11,9 @@ from aucli.media.decode.choose import selected_rate
 
 @pytest.mark.parametrize(
     ("rate", "every"),
-    [(None, 1), (1.0, 1), (5.0, 1), (10.0, 2), (15.0, 3), (24.0, 5), (29.97, 5), (240.0, 5)],
+    [(None, 1), (1.0, 1), (10.0, 1), (15.0, 2), (24.0, 3), (25.0, 3), (29.97, 4), (240.0, 5)],
 )
-def test_about_one_detection_in_a_fifth_of_a_second(rate, every):
+def test_about_one_detection_in_an_eighth_of_a_second(rate, every):
     assert detect_every_for(rate) == every
 
 
