@@ -18,13 +18,14 @@ __version__ = "0.1.0"  # equal to pyproject.toml's by a test; asking the install
 
 def extract(
     paths: str | Path | Iterable[str | Path],
-    model: str | Path = "builtin",
+    model: str | Path | None = None,
     output: str | Path | None = None,
     **options: Any,
 ) -> ExtractResult:
     """Action units of every face in every frame of the videos; `aucli extract` as a function.
 
     paths: files, folders, globs, lists; one or several.
+    model: a name or the path of a file; None: what `aucli models use` chose, else `builtin`.
     output: the Parquet file to write, or None for a temporary one.
     options: those of the command, with underscores: ``every=2``, ``start="1:30"``, ``device="cuda:0"``.
 
@@ -35,7 +36,8 @@ def extract(
     Raises:
         UsageError: an option that does not exist or is out of range, an unknown model, no input.
     """
-    from aucli.config import extract_config, read_settings
+    from aucli.config import read_settings
+    from aucli.inference.configure import configure
     from aucli.inference.extract import run_extract
 
     settings = read_settings(
@@ -44,7 +46,7 @@ def extract(
     return run_extract(
         [paths] if isinstance(paths, str | Path) else list(paths),
         output,
-        extract_config(settings),
+        configure(settings),
         fresh=settings.get("fresh", False),
         fail_fast=settings.get("fail_fast", False),
     )

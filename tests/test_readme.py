@@ -23,8 +23,11 @@ COMMANDS = re.findall(r"^(aucli .*?)(?: +#.*)?$", SHELL, flags=re.MULTILINE)
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-def options_of(command):
-    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+GROUPS = {group.name for group in app.registered_groups}
+
+
+def options_of(*command):
+    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0, command
     return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", result.output))
 
@@ -46,9 +49,9 @@ def test_the_file_tree_is_the_real_one():
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_and_their_options_exist(line):
     words = shlex.split(line)[1:]
-    command = next((word for word in words if not word.startswith("-")), None)
-    if command is not None:
-        known = options_of(command) | {"--debug"}
+    command = [word for word in words if not word.startswith("-")]
+    if command:
+        known = options_of(*command[: 2 if command[0] in GROUPS else 1]) | {"--debug"}
         assert {word for word in words if re.match(r"--?[a-z]", word)} <= known
 
 

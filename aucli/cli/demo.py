@@ -17,14 +17,15 @@ _OUTPUT = Path("demo", "out.parquet")
 
 def demo(context: typer.Context) -> None:
     """Run extract on the two example clips in the package; writes demo/out.parquet."""
-    from aucli.cli.run import run_and_show  # imports torch
+    from aucli.cli.run import run_and_show  # imports pyarrow
+    from aucli.zoo.catalogue import BUILTIN
 
     _OUTPUT.parent.mkdir(exist_ok=True)
     with as_file(files("aucli") / "examples") as folder:
         code = run_and_show(
             [folder / clip for clip in _CLIPS],
             _OUTPUT,
-            ExtractConfig(),
+            ExtractConfig(model=BUILTIN),
             command_line=("aucli", *context.obj),
         )
     command, python = "aucli", "python"

@@ -18,7 +18,6 @@ from aucli.config import (
     DetectorName,
     Precision,
     PrimaryRule,
-    extract_config,
     load_settings,
     override,
     read_settings,
@@ -99,7 +98,10 @@ def extract(
     primary: Annotated[
         str | None, _one_of(_FACES, PrimaryRule, "One person per video, chosen by this rule.")
     ] = None,
-    model: Annotated[str | None, _value(_MODEL, "NAME|PATH", "Model card.", default="builtin")] = None,
+    model: Annotated[
+        str | None,
+        _value(_MODEL, "NAME|PATH", "A model's name or file, see aucli models.", default="builtin"),
+    ] = None,
     device: Annotated[
         str | None, _value(_MODEL, "auto|cpu|cuda[:0,1]", "Where to compute.", default="auto")
     ] = None,
@@ -141,7 +143,9 @@ def extract(
         raise UsageError(f"no input: name videos, folders, globs or a list, {_EXAMPLE}")
     if "output" not in settings:
         raise UsageError(f"no output: say with -o which Parquet file to write, {_EXAMPLE}")
-    options = extract_config(settings)
+    from aucli.inference.configure import configure  # not needed for help
+
+    options = configure(settings)
     shows_json, is_quiet = settings.get("json", False), settings.get("quiet", False)
     if settings.get("dry_run", False):
         from aucli.cli.plan import show_plan  # these three import torch and rich

@@ -1,7 +1,8 @@
 """The `aucli` command. Here every error becomes one line and an exit code; nowhere else.
 
 Nothing heavy is imported here or at the top of a command's file, so that help is instant: a command
-imports what it needs when it runs. A new command is one file with one function, named here.
+imports what it needs when it runs. A new command is one file with one function, named here;
+those of a group, such as `models`, are named in its `app.py`.
 
 Exit codes: 0 all went well, 1 a bug or an output that cannot be written, 2 wrong use, 3 some inputs
 failed or are partial, 4 nothing usable, 130 and 143 interrupted.
@@ -22,7 +23,9 @@ from typer.exceptions import TyperException
 
 from aucli import __version__
 from aucli.cli.demo import demo
+from aucli.cli.doctor import doctor
 from aucli.cli.extract import extract
+from aucli.cli.models.app import models
 from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
@@ -79,6 +82,8 @@ app = typer.Typer(
 )
 app.command()(extract)
 app.command()(demo)
+app.command()(doctor)
+app.add_typer(models, name="models")
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from aucli.config import Precision
 from aucli.errors import DeviceError, UsageError
+from aucli.inference.limits import cpu_quota
 
 # NVIDIA's driver makes the first, WSL the second. Without either there is no need to import torch, which
 # takes more than a second, to learn that there is no GPU.
@@ -53,8 +55,13 @@ def resolve_device(device: str) -> tuple[str, ...]:
     return tuple(f"cuda:{index}" for index in chosen)
 
 
+def has_gpu_driver() -> bool:
+    """Whether a driver that torch could use is loaded; also True where the system does not tell."""
+    return os.name != "posix" or any(path.exists() for path in _DRIVER_FILES)
+
+
 def _gpu_count() -> int:
-    if os.name == "posix" and not any(path.exists() for path in _DRIVER_FILES):
+    if not has_gpu_driver():
         return 0
     import torch
 
@@ -63,7 +70,8 @@ def _gpu_count() -> int:
 
 def available_cores() -> int:
     """Cores this process may use (affinity and container limits, where the system tells)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, math.ceil(cpu_quota() or cores)))
 
 
 def plan_workers(devices: tuple[str, ...], jobs: int | None, videos: int) -> list[WorkerPlan]:

@@ -127,7 +127,9 @@ def test_nothing_usable(tmp_path):
 
 
 def test_the_demo_needs_nothing_and_ends_with_what_to_try(tmp_path):
-    done = aucli("demo", cwd=tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "default_model.json").write_text('{"model": "removed since"}')
+    done = aucli("demo", cwd=tmp_path, AUCLI_CONFIG_FOLDER=str(tmp_path / "config"))
     assert done.returncode == 0, done.stderr
     table = pq.read_table(tmp_path / "demo" / "out.parquet")
     assert set(table["video"].to_pylist()) == {"smile.mp4", "two_people.mp4"}

@@ -38,8 +38,15 @@ def test_help_takes_less_than_three_tenths_of_a_second():
     assert 0 < statistics.median(seconds) < 0.3, seconds
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["demo", "--help"], ["--version"]])
-def test_help_imports_nothing_heavy(arguments):
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("--help", "extract --help", "demo --help", "doctor --help", "models --help", "--version"),
+        *(f"models {name} --help" for name in ("list", "show", "pull", "import", "verify", "use", "path")),
+    ],
+)
+def test_help_imports_nothing_heavy(words):
+    arguments = words.split()
     script = (
         "import sys\nfrom aucli.cli.main import app\n"
         f"try: app({arguments!r})\n"
@@ -69,10 +76,13 @@ def test_no_command_shows_help_and_is_wrong_use():
 
 def test_every_command_is_a_file_and_documented():
     folder = Path(package.__file__).parent / "cli"
-    for command in app.registered_commands:
-        file = folder / f"{command.callback.__name__}.py"
-        assert ast.get_docstring(ast.parse(file.read_text())), file
-        assert command.callback.__doc__
+    groups = [(folder / group.name, group.typer_instance) for group in app.registered_groups]
+    for place, group in [(folder, app), *groups]:
+        for command in group.registered_commands:
+            name = command.callback.__module__.rpartition(".")[2]
+            assert command.callback.__name__ in (name, f"{name}_{place.name}")
+            assert ast.get_docstring(ast.parse((place / f"{name}.py").read_text())), name
+            assert command.callback.__doc__
 
 
 def test_every_setting_is_an_option_and_every_option_a_setting():
