@@ -15,6 +15,7 @@ def _own_folders_for_all(tmp_path_factory):
     os.environ["AUCLI_CACHE"] = str(folder / "cache")
     os.environ["AUCLI_CONFIG_FOLDER"] = str(folder / "config")
     os.environ.pop("AUCLI_OFFLINE", None)
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests import onnxruntime themselves
 
 
 @pytest.fixture(autouse=True)

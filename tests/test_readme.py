@@ -81,7 +81,7 @@ def study(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("code", PYTHON, ids=["extract", "pandas", "duckdb", "polars", "plot"])
+@pytest.mark.parametrize("code", PYTHON, ids=["extract", "pandas", "duckdb", "polars", "plot", "load"])
 def test_the_python_runs_as_it_stands(study, code):
     environ = os.environ | {"MPLBACKEND": "Agg"}
     done = subprocess.run(
@@ -90,6 +90,8 @@ def test_the_python_runs_as_it_stands(study, code):
     assert done.returncode == 0, done.stderr
     if "savefig" in code:
         assert (study / "au12.png").stat().st_size > 5000
+    elif "zoo" in code:
+        assert "torch.Size([8, 25])" in done.stdout
     else:
         assert "smile.mp4" in done.stdout
 

@@ -85,7 +85,7 @@ def extract(
         _value(
             _FACES,
             "N|auto",
-            "Detect in every Nth frame and follow the faces between; auto: about one in 0.2 s.",
+            "Detect in every Nth frame and follow the faces between; auto: about one in 0.12 s.",
             default="auto",
         ),
     ] = None,

@@ -85,14 +85,13 @@ def show_problems(report: Report, console: Console) -> None:
 def show_model(card: Card, console: Console) -> None:
     """Which model the numbers come from, and what to know before believing them."""
     console.print(
-        f"Model {card.name}: {card.system}, {len(card.au_names)} AUs, licence {card.licence}.", markup=False
+        f"Model {card.name}: {card.system}, {len(card.au_names)} AUs. Licence: {card.licence}.", markup=False
     )
     if card.weak_aus:
         console.print(f"Its figures for {', '.join(card.weak_aus)} are weak: draw no conclusions from them.")
     if card.name in packaged():
         console.print(
-            "It was trained on synthetic faces only. Models trained on people are published by their "
-            "authors; the README says where."
+            "It was trained on synthetic faces only. For models trained on people: aucli models list"
         )
 
 

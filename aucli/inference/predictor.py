@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aucli.zoo.load import load
+from aucli.zoo import load
 
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 DEFAULT_BATCH = {"cpu": 8, "cuda": 128}  # 8: what a layer makes of them still fits the cache

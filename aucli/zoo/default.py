@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from aucli.errors import UsageError
+from aucli.zoo import load
 from aucli.zoo.catalogue import BUILTIN, find
 from aucli.zoo.store import temporary_file
 
@@ -44,9 +45,7 @@ def set_default(model: str) -> None:
         UnknownModelError, CheckpointError: it cannot be loaded; the default stays what it was.
         OutputError: the record cannot be written.
     """
-    from aucli.zoo.load import load
-
-    entry = find(model)
+    entry = find(model)  # first: a mistyped name shall not wait for torch
     load(model)
     # A path has to mean the same file from any folder.
     name = model if model in (BUILTIN, entry.card.name) else str(Path(model).resolve())

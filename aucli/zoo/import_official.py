@@ -19,7 +19,7 @@ from aucli.errors import CheckpointError, InputNotFoundError, UsageError
 from aucli.zoo.archive import fold_in, is_archive, unpack
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import BUILTIN, packaged
-from aucli.zoo.load import build, check_fits, fill, spec_of
+from aucli.zoo.network import build, check_fits, fill, spec_of
 from aucli.zoo.published import generic, published
 from aucli.zoo.store import Entry, State, install, installed, scratch_folder, sha256_of, verify
 from aucli_models.official import from_ours, recognise, strip_module, to_ours

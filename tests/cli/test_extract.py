@@ -99,7 +99,7 @@ def test_the_table_names_each_video_the_file_and_the_model(videos, run):
     entry = json.loads(run.stdout)["entries"][0]
     assert rows["a.mp4"][1:5] == ["ok", str(entry["frames"]), str(entry["faces"]), str(entry["tracks"])]
     assert "Written: out.parquet (report: out.report.json)" in done.stdout
-    assert "licence" in done.stdout
+    assert "Licence: MIT" in done.stdout
     assert "synthetic faces only" in done.stdout
 
 

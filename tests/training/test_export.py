@@ -7,7 +7,7 @@ import torch
 from aucli.evaluation.metrics import f1
 from aucli.training.export import export_model
 from aucli.training.model_card import fit_card
-from aucli.zoo.load import load
+from aucli.zoo import load
 from aucli_models.au import AU_SETS
 from aucli_models.me_graphau import MEGraphAU
 

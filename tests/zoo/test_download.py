@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from aucli.errors import DownloadError, OutputError, UnknownModelError, UsageError
-from aucli.zoo import download
+from aucli.zoo import download, load
 from aucli.zoo.card import Download
 from aucli.zoo.catalogue import find, known
 from aucli.zoo.download import fetch, pull
-from aucli.zoo.load import load
 from aucli.zoo.published import generic, published
 from aucli.zoo.store import State, cache_folder, install, installed, verify
 from aucli_models.official import from_ours

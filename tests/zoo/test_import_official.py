@@ -14,9 +14,9 @@ import torch
 from safetensors import safe_open
 
 from aucli.errors import CheckpointError, InputNotFoundError, UsageError
+from aucli.zoo import load
 from aucli.zoo.catalogue import find, known
 from aucli.zoo.import_official import import_file, read_official
-from aucli.zoo.load import load
 from aucli.zoo.store import State, installed, models_folder, sha256_of, verify
 from aucli_models.registry import ModelSpec
 from tests.models import golden

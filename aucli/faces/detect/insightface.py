@@ -87,6 +87,8 @@ class InsightFaceDetector:
     def __init__(self, *, device: str = "cpu", min_face: int = 40) -> None:
         path = find_pack()
         try:
+            # Else onnxruntime 1.31 writes an identity of its own into the user's cache as it is imported.
+            os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
             import onnxruntime  # type: ignore[import-untyped]  # it ships no types
             from insightface.model_zoo.scrfd import SCRFD
         except ImportError as error:

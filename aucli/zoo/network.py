@@ -16,17 +16,8 @@ from aucli.zoo.store import Entry, sha256_of
 from aucli_models.registry import ModelSpec, create_model
 
 
-def load(model: str, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:
-    """A network in eval mode without gradients, float32, and its card.
-
-    `model` is a name, `builtin`, a card's .json file, or a checkpoint as the authors saved it. The
-    network takes float32 (batch, 3, size, size) crops normalised as the card says and returns an
-    `AUOutput` with probabilities in the order of `card.au_names`.
-
-    Raises:
-        UnknownModelError: no such model.
-        CheckpointError: the weights are missing, damaged, or not those of the card.
-    """
+def load_network(model: str, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:
+    """See `aucli.zoo.load`."""
     entry = find(model)
     network = build(entry.card)
     fill(network, read_weights(entry), entry.card.name)

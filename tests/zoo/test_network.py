@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from aucli.errors import CheckpointError, UnknownModelError
+from aucli.zoo import load
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import find, packaged
-from aucli.zoo.load import load
 from aucli_models.au import AU_SETS
 from aucli_models.registry import ModelSpec, create_model
 
