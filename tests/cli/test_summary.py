@@ -92,6 +92,6 @@ def test_the_model_is_named_with_licence_and_weak_aus():
     show_model(card, console)
     text = console.file.getvalue()
     assert "mine" in text
-    assert "licence research only" in text
+    assert "Licence: research only" in text
     assert aus[0] in text
     assert "synthetic" not in text
