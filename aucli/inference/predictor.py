@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aucli.zoo import load
+from aucli_models.fold import folded
 
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 DEFAULT_BATCH = {"cpu": 8, "cuda": 128}  # 8: what a layer makes of them still fits the cache
@@ -27,8 +28,8 @@ class Predictor:
         self, model: str, *, device: str = "cpu", precision: str = "fp32", batch_size: int | None = None
     ) -> None:
         self.device = torch.device(device)
-        self.network, self.card = load(model, self.device)
-        self.network.to(memory_format=torch.channels_last)
+        network, self.card = load(model, self.device)
+        self.network = folded(network).to(memory_format=torch.channels_last)
         self.batch_size = batch_size or DEFAULT_BATCH[self.device.type]
         self._autocast = _AUTOCAST[precision]
         self._mean = torch.tensor(self.card.mean, device=self.device).view(3, 1, 1) * 255
