@@ -39,7 +39,8 @@ def test_same_outputs(system, backbone, au_set, size, stage):
         want, got = network(images, edges=True), folded(network)(images, edges=True)
     torch.testing.assert_close(got.probabilities, want.probabilities, rtol=0, atol=1e-6)
     if want.edge_logits is not None:
-        torch.testing.assert_close(got.edge_logits, want.edge_logits, rtol=0, atol=2e-3)
+        largest = float(want.edge_logits.abs().max())  # about 100 with these random weights
+        torch.testing.assert_close(got.edge_logits, want.edge_logits, rtol=0, atol=1e-4 * largest)
     assert list(network.state_dict()) == keys
 
 
