@@ -26,6 +26,7 @@ from aucli.cli.demo import demo
 from aucli.cli.doctor import doctor
 from aucli.cli.extract import extract
 from aucli.cli.models.app import models
+from aucli.cli.prepare import prepare
 from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
@@ -83,6 +84,7 @@ app = typer.Typer(
 app.command()(extract)
 app.command()(demo)
 app.command()(doctor)
+app.command()(prepare)
 app.add_typer(models, name="models")
 
 

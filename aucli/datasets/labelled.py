@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from aucli.datatypes import CropConvention
+
 MISSING = -1
 """Label of an AU that was not coded; it never counts, in no loss and in no score."""
 
@@ -23,6 +25,7 @@ class LabelledFaces:
     points: float32 (faces, 5, 2), landmarks in pixels, picture-left eye first; None where the pictures are
         aligned crops already.
     intensity: float32 (faces, AUs), 0 to 5, NaN where not coded; None where the dataset has none.
+    crop: how the aligned crops were cut, for those that `aucli prepare` made; None where nobody knows.
     """
 
     dataset: str
@@ -35,6 +38,7 @@ class LabelledFaces:
     labels: NDArray[np.int8]
     points: NDArray[np.float32] | None = None
     intensity: NDArray[np.float32] | None = None
+    crop: CropConvention | None = None
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from aucli.errors import InputNotFoundError
+from aucli.datasets.labelled import LabelledFaces
+from aucli.errors import InputNotFoundError, UsageError
 from aucli_models.au import AU_SETS
 
 SIDED = tuple(f"AU{number}{side}" for number in (1, 2, 4, 6, 10, 12, 14) for side in "LR")
@@ -56,3 +57,37 @@ def load_synthfaces(root: Path, split: str, cache: Path | None = None) -> SynthF
     points = np.stack([table[[f"p{i}x", f"p{i}y"]].to_numpy(np.float32) for i in range(5)], axis=1)
     intensity = table[[*AU_SETS["synth"], *SIDED]].to_numpy(np.float32)
     return SynthFaces(np.ascontiguousarray(pictures), points, intensity, table)
+
+
+def read_synthfaces(root: Path) -> tuple[LabelledFaces, tuple[str, ...]]:
+    """All faces, and the split that each belongs to; labels are an intensity of at least 2.
+
+    Raises:
+        InputNotFoundError: no `labels.parquet` in the folder.
+        UsageError: it is not the table of synthfaces.
+    """
+    if not (root / "labels.parquet").is_file():
+        raise InputNotFoundError(f"{root}: no labels.parquet here; give the folder that holds it and images/")
+    au_names = (*AU_SETS["synth"], *SIDED)
+    points = [f"p{point}{axis}" for point in range(5) for axis in "xy"]
+    try:
+        table = pd.read_parquet(root / "labels.parquet")
+        lacking = {"path", "split", "subject", *points, *au_names} - set(table.columns)
+        if lacking:
+            raise ValueError(f"it has no column {', '.join(sorted(lacking))}")
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{root / 'labels.parquet'}: is not the table of synthfaces: {error}") from error
+    intensity = table[list(au_names)].to_numpy(np.float32)
+    faces = LabelledFaces(
+        dataset="synthfaces",
+        root=root,
+        au_names=au_names,
+        paths=tuple(table["path"]),
+        subjects=tuple(table["subject"].astype(str)),
+        videos=("",) * len(table),
+        frames=np.full(len(table), -1, np.int32),
+        labels=(intensity >= 2).astype(np.int8),
+        points=table[points].to_numpy(np.float32).reshape(-1, 5, 2),
+        intensity=intensity,
+    )
+    return faces, tuple(table["split"])

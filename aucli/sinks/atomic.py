@@ -64,6 +64,6 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     if isinstance(error, OutputError):
         return error
     return OutputError(
-        f"cannot write {path}: {error.strerror or error}; make room or choose another -o: "
+        f"cannot write {path}: {error.strerror or error}; make room or choose another output: "
         "what is finished is kept, and the same command goes on from there"
     )

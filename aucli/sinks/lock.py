@@ -40,7 +40,7 @@ def lock_folder(folder: Path, output: Path) -> BinaryIO:
             file.close()
             raise OutputError(
                 f"{output} is being written by another run ({owner}): "
-                "wait for it, stop it, or choose another -o"
+                "wait for it, stop it, or choose another output"
             ) from error
         except OSError as error:
             if error.errno not in _NO_LOCKS:

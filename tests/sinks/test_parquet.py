@@ -216,7 +216,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path):
     lines = done.stdout.splitlines()
     assert len(lines) == 2, done.stderr
     assert "cannot write" in lines[0]
-    assert "out.parquet: File too large; make room or choose another -o" in lines[0]
+    assert "out.parquet: File too large; make room or choose another output" in lines[0]
     assert "a.arrows: " in lines[1]
     assert [file.name for file in tmp_path.iterdir()] == ["out.parquet"]
     assert pq.read_metadata(tmp_path / "out.parquet").num_rows == 10
