@@ -22,8 +22,10 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from aucli import __version__
+from aucli.cli.calibrate import calibrate
 from aucli.cli.demo import demo
 from aucli.cli.doctor import doctor
+from aucli.cli.evaluate import evaluate
 from aucli.cli.extract import extract
 from aucli.cli.models.app import models
 from aucli.errors import AucliError
@@ -83,6 +85,8 @@ app = typer.Typer(
 app.command()(extract)
 app.command()(demo)
 app.command()(doctor)
+app.command()(evaluate)
+app.command()(calibrate)
 app.add_typer(models, name="models")
 
 
