@@ -22,8 +22,10 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from aucli import __version__
+from aucli.cli.calibrate import calibrate
 from aucli.cli.demo import demo
 from aucli.cli.doctor import doctor
+from aucli.cli.evaluate import evaluate
 from aucli.cli.extract import extract
 from aucli.cli.models.app import models
 from aucli.cli.prepare import prepare
@@ -81,10 +83,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.command()(extract)
-app.command()(demo)
-app.command()(doctor)
-app.command()(prepare)
+for _command in (extract, prepare, evaluate, calibrate, doctor, demo):
+    app.command()(_command)
 app.add_typer(models, name="models")
 
 

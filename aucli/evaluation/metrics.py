@@ -21,6 +21,35 @@ def roc_auc(scores: Floats, labels: Floats) -> float:
     return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
+def average_precision(scores: Floats, labels: Floats) -> float:
+    """Area under the precision-recall curve as a sum of steps; NaN without a positive. Both (samples,).
+
+    Tied scores enter together, so that the order of the samples does not matter.
+    """
+    known = np.isfinite(labels)
+    positive = labels[known] > 0.5
+    if not positive.any():
+        return float("nan")
+    _, precision, recall = precision_recall_steps(scores[known], positive)
+    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+
+
+def precision_recall_steps(
+    scores: Floats, positive: NDArray[np.bool_]
+) -> tuple[Floats, NDArray[np.float64], NDArray[np.float64]]:
+    """Thresholds from high to low with precision and recall of `score >= threshold` at each.
+
+    scores, positive: (samples,). Each result has one entry per different score. Recall is NaN where
+    nothing is positive.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(positive[order])
+    last_of_tie = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)])
+    n_positive = int(positive.sum())
+    recall = hits[last_of_tie] / n_positive if n_positive else np.full(len(last_of_tie), np.nan)
+    return ranked[last_of_tie], hits[last_of_tie] / (last_of_tie + 1), recall
+
+
 def f1(scores: Floats, labels: Floats, threshold: float) -> float:
     """F1 of `scores >= threshold`; 0 where nothing is positive, as the authors' code has it."""
     known = np.isfinite(labels)

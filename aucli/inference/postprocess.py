@@ -12,18 +12,20 @@ from aucli.zoo.card import Card
 
 @dataclass(frozen=True, eq=False)
 class Postprocess:
-    """A card's calibration and thresholds as arrays (AUs,), in the order of `card.au_names`."""
+    """A card's calibration and thresholds as arrays (AUs,), in the order of `card.au_names`.
 
-    slope: NDArray[np.float64] | None
-    intercept: NDArray[np.float64] | None
+    slope, intercept: NaN for an AU without calibration, whose probability is the output itself.
+    """
+
+    slope: NDArray[np.float64]
+    intercept: NDArray[np.float64]
     threshold: NDArray[np.float32]
 
     @classmethod
     def of(cls, card: Card) -> Postprocess:
         threshold = np.array([card.thresholds[au] for au in card.au_names], np.float32)
-        if not card.calibration:
-            return cls(None, None, threshold)
-        slope, intercept = np.array([card.calibration[au] for au in card.au_names], np.float64).T
+        none = (np.nan, np.nan)
+        slope, intercept = np.array([card.calibration.get(au, none) for au in card.au_names], np.float64).T
         return cls(slope, intercept, threshold)
 
     def __call__(self, outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -32,8 +34,6 @@ class Postprocess:
         The occurrence is decided on the probability as it is written, so that a reader who compares
         the two columns never finds a contradiction.
         """
-        probabilities = outputs
-        if self.slope is not None and self.intercept is not None:
-            z = self.slope * outputs.astype(np.float64) + self.intercept
-            probabilities = (1.0 / (1.0 + np.exp(-z))).astype(np.float32)
+        z = self.slope * outputs.astype(np.float64) + self.intercept
+        probabilities = np.where(np.isnan(self.slope), outputs, (1.0 / (1.0 + np.exp(-z))).astype(np.float32))
         return probabilities, probabilities >= self.threshold

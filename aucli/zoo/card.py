@@ -41,7 +41,9 @@ class Card:
         `archive_sha256` of the zip that it came in.
     thresholds: probability from which an AU counts as present, for each AU.
     calibration: slope and intercept for each AU; the probability written is
-        sigmoid(slope * network output + intercept) (Platt 1999). Empty: the network's output itself.
+        sigmoid(slope * network output + intercept) (Platt 1999). For an AU that is not named, the network's
+        output itself.
+    fitted_on: what `aucli calibrate` fitted both to: dataset, part, fold, faces, subjects.
     validation: per AU, figures on the validation subjects (`auc`, `f1`, `base_rate`).
     weak_aus: AUs whose validation figures do not support conclusions; marked in every output.
     weights: file name beside the card; sha256: of that file, None until the model is installed.
@@ -63,6 +65,7 @@ class Card:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     calibration: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    fitted_on: Mapping[str, Any] = field(default_factory=dict)
     validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     weak_aus: tuple[str, ...] = ()
     citations: tuple[str, ...] = ()
@@ -78,12 +81,17 @@ class Card:
             raise CheckpointError(
                 f"card {self.name}: unknown AU set {self.au_set!r}; known are {', '.join(AU_SETS)}"
             )
-        for name, given in (("thresholds", self.thresholds), ("calibration", self.calibration)):
-            if given and set(given) != set(self.au_names):
-                raise CheckpointError(f"card {self.name}: {name} must name exactly the AUs of {self.au_set}")
+        if self.fitted_on and not {"dataset", "part", "fold"} <= set(self.fitted_on):
+            raise CheckpointError(f"card {self.name}: fitted_on must say dataset, part and fold")
         if not self.thresholds:
             raise CheckpointError(f"card {self.name}: thresholds are missing")
-        for name, some in (("weak_aus", self.weak_aus), ("published_f1", self.published_f1)):
+        if set(self.thresholds) != set(self.au_names):
+            raise CheckpointError(f"card {self.name}: thresholds must name exactly the AUs of {self.au_set}")
+        for name, some in (
+            ("calibration", self.calibration),
+            ("weak_aus", self.weak_aus),
+            ("published_f1", self.published_f1),
+        ):
             unknown = set(some) - set(self.au_names)
             if unknown:
                 raise CheckpointError(

@@ -1,0 +1,92 @@
+"""A model over all pictures of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aucli.datasets.labelled import LabelledFaces
+from aucli.datasets.pictures import Unreadable, read_crops
+from aucli.datatypes import CropConvention
+from aucli.errors import CheckpointError, UsageError
+from aucli.evaluation.sample import Sample
+from aucli.inference.postprocess import Postprocess
+from aucli.inference.predictor import Predictor
+from aucli.inference.prefetch import prefetch
+from aucli.zoo.card import Card
+
+READ_AT_ONCE = 256
+_AHEAD = 2
+
+Progress = Callable[[int, int], None]
+"""Called with the pictures done and the pictures there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """The network's outputs, float32 (len(rows), AUs of the card), of the rows that could be read.
+
+    rows: int64, in order. unreadable: path -> reason.
+    """
+
+    values: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    unreadable: dict[str, str]
+
+
+def predict(faces: LabelledFaces, predictor: Predictor, on_progress: Progress | None = None) -> Outputs:
+    """Run the model over every picture, cut out as its card says.
+
+    Raises:
+        UsageError: there are no faces, or too many pictures cannot be read, see `Unreadable`.
+        CheckpointError: the network gives values that are not finite.
+    """
+    unreadable = Unreadable(len(faces))
+    parts = []
+    done = 0
+    for crops in prefetch(_crops(faces, predictor.card.crop, unreadable), _AHEAD):
+        pixels = torch.from_numpy(crops).to(predictor.device).permute(0, 3, 1, 2).float()
+        parts.append(predictor(pixels))
+        done += len(crops)
+        if on_progress is not None:
+            on_progress(done, len(faces))
+    values = np.concatenate([np.zeros((0, len(predictor.card.au_names)), np.float32), *parts])
+    rows = np.setdiff1d(np.arange(len(faces)), sorted(unreadable.rows))
+    if len(rows) == 0:
+        raise UsageError(
+            f"{faces.root}: this part of {faces.dataset} has no faces: nothing can be measured on it"
+        )
+    if not np.isfinite(values[rows]).all():
+        raise CheckpointError(
+            f"{predictor.card.name} gives values that are not finite: its weights are damaged"
+        )
+    reasons = {faces.paths[row]: reason for row, reason in sorted(unreadable.reasons.items())}
+    return Outputs(values[rows], rows, reasons)
+
+
+def _crops(
+    faces: LabelledFaces, convention: CropConvention, unreadable: Unreadable
+) -> Iterator[NDArray[np.uint8]]:
+    for start in range(0, len(faces), READ_AT_ONCE):
+        rows = range(start, min(start + READ_AT_ONCE, len(faces)))
+        yield read_crops(faces, rows, convention, unreadable=unreadable)
+
+
+def sample_of(faces: LabelledFaces, outputs: Outputs, card: Card, au_names: tuple[str, ...]) -> Sample:
+    """What is scored: outputs and labels of these AUs, which both the model and the dataset have."""
+    probabilities, occurrences = Postprocess.of(card)(outputs.values)
+    columns = [card.au_names.index(au) for au in au_names]
+    labels = [faces.au_names.index(au) for au in au_names]
+    return Sample(
+        au_names=au_names,
+        outputs=outputs.values[:, columns],
+        probabilities=probabilities[:, columns],
+        occurrences=occurrences[:, columns],
+        thresholds=np.array([card.thresholds[au] for au in au_names], np.float32),
+        labels=faces.labels[outputs.rows][:, labels],
+        subjects=tuple(faces.subjects[row] for row in outputs.rows),
+    )

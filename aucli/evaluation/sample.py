@@ -1,0 +1,51 @@
+"""What is scored: a model's outputs for faces, beside their labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aucli.datatypes import check_array
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Faces that a model has seen, row by row; columns as `au_names`.
+
+    outputs: float32 (faces, AUs), as the network gives them, 0 to 1. probabilities: float32 (faces, AUs),
+        calibrated as the card says; the outputs themselves where it has no calibration.
+    occurrences: bool (faces, AUs), probability at or above the card's threshold.
+    thresholds: float32 (AUs,), the card's, on the probabilities.
+    labels: int8 (faces, AUs), 1, 0 or `MISSING`. subjects: person in each face.
+    """
+
+    au_names: tuple[str, ...]
+    outputs: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    occurrences: NDArray[np.bool_]
+    thresholds: NDArray[np.float32]
+    labels: NDArray[np.int8]
+    subjects: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.subjects), len(self.au_names))
+        given: list[tuple[str, Any, str]] = [
+            ("outputs", self.outputs, "float32"),
+            ("probabilities", self.probabilities, "float32"),
+            ("occurrences", self.occurrences, "bool"),
+            ("labels", self.labels, "int8"),
+        ]
+        for name, array, dtype in given:
+            check_array(f"Sample.{name}", array, shape, dtype)
+        check_array("Sample.thresholds", self.thresholds, shape[1:], "float32")
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the card decides otherwise than by 0.5 on the network's output."""
+        return not (np.array_equal(self.outputs, self.probabilities) and bool((self.thresholds == 0.5).all()))
