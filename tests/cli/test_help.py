@@ -41,7 +41,17 @@ def test_help_takes_less_than_three_tenths_of_a_second():
 @pytest.mark.parametrize(
     "words",
     [
-        *("--help", "extract --help", "demo --help", "doctor --help", "models --help", "--version"),
+        *(
+            "--help",
+            "extract --help",
+            "prepare --help",
+            "evaluate --help",
+            "calibrate --help",
+            "demo --help",
+            "doctor --help",
+            "models --help",
+            "--version",
+        ),
         *(f"models {name} --help" for name in ("list", "show", "pull", "import", "verify", "use", "path")),
     ],
 )
