@@ -28,7 +28,8 @@ class LinearBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.fc(x)
         # Rows are (picture, token) pairs: BatchNorm1d over rows equals the paper code's over (batch, tokens).
-        return F.relu(self.bn(y.flatten(0, -2))).view(y.shape)
+        rows: Tensor = self.bn(y.flatten(0, -2))
+        return F.relu(rows, inplace=not rows.requires_grad).view(y.shape)
 
 
 class AUFeatures(LinearBlock):
