@@ -1,6 +1,6 @@
 """Is memory flat in the length of the video? Peak memory of a run over one minute and over twenty.
 
-Two clips of 320 x 240 at 10 frames per second with one face, one process, the whole of `extract`; the peak is
+Two clips of 320 x 240 at 10 frames per second with one face, one process, the whole of `extract` (a detection in every 5th frame); the peak is
 that of the worker process (the largest child), as the kernel counted it.
 
     python benchmarks/bench_memory.py [--minutes 1 20]
@@ -23,7 +23,7 @@ RUN = """
 import json, resource, sys
 from aucli.config import ExtractConfig
 from aucli.inference.extract import run_extract
-result = run_extract([sys.argv[1]], None, ExtractConfig(jobs=1))
+result = run_extract([sys.argv[1]], None, ExtractConfig(jobs=1, detect_every=5))
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 print(json.dumps({"peak_mib": round(peak, 1), "rows": result.report.entries[0].rows}))
 """
