@@ -62,3 +62,7 @@ class ShapeError(AucliError, ValueError):
 
 class WorkerError(AucliError, RuntimeError):
     """A worker process cannot be started; nothing can be computed."""
+
+
+class TrainingError(AucliError, ArithmeticError):
+    """A loss or gradient is NaN or infinite; the batch is named, and nothing of it was saved."""

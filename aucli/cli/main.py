@@ -29,6 +29,7 @@ from aucli.cli.evaluate import evaluate
 from aucli.cli.extract import extract
 from aucli.cli.models.app import models
 from aucli.cli.prepare import prepare
+from aucli.cli.train import train
 from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
@@ -83,7 +84,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for _command in (extract, prepare, evaluate, calibrate, doctor, demo):
+for _command in (extract, prepare, train, evaluate, calibrate, doctor, demo):
     app.command()(_command)
 app.add_typer(models, name="models")
 

@@ -1,24 +1,55 @@
-"""Aligned crops for training: the crop that `extract` would make, and crops that stray as a detector does."""
+"""From packed crops with a margin to what the network sees: the exact crop, and crops that stray from it.
+
+A packed crop is cut like the network's, but with more around it, so that the exact crop is its centre.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from aucli.datatypes import CropConvention
-from aucli.faces.align import similarity
+from aucli.faces.align import similarity, target_points
+from aucli.training.draws import Draws
+from aucli.zoo.card import IMAGENET_MEAN, IMAGENET_STD
+
+
+def packed_convention(convention: CropConvention, side: int) -> CropConvention:
+    """The convention of packed crops of `side` pixels whose centre is the crop of `convention`."""
+    part = convention.size / side
+    return CropConvention(side, convention.scale * part, convention.shift_y * part)
+
+
+def packed_side(size: int) -> int:
+    """Pixels of a packed crop: 256 for 224, as the authors have it, and the same ratio for other sizes."""
+    return size + 2 * round(size / 14)
+
+
+def centre_crops(packed: Tensor, size: int) -> Tensor:
+    """uint8 (faces, side, side, 3) -> float32 (faces, 3, size, size), 0 to 1: as `extract` cuts them."""
+    start = (packed.shape[1] - size) // 2
+    return as_pictures(packed[:, start : start + size, start : start + size])
+
+
+def as_pictures(pixels: Tensor) -> Tensor:
+    """uint8 (faces, height, width, 3) -> float32 (faces, 3, height, width), 0 to 1."""
+    return pixels.permute(0, 3, 1, 2).float().div_(255)
+
+
+def normalised(crops: Tensor) -> Tensor:
+    """Crops 0 to 1 as the network reads them."""
+    mean, std = (crops.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return ((crops - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
 class Straying:
     """Standard deviations of what a crop strays by.
 
-    MTCNN's points lie 0.03 to 0.05 distances between the eyes off on these pictures, and on average
+    MTCNN's points lie 0.03 to 0.05 distances between the eyes off on rendered faces, and on average
     0.04 too high at the eyes and 0.05 too low at the nose.
     """
 
@@ -28,54 +59,44 @@ class Straying:
     shift: float = 0.025  # crop sides
 
 
-def cut_crops(
-    pictures: NDArray[np.uint8],
-    points: NDArray[np.float32],
-    convention: CropConvention,
-    *,
-    straying: Straying | None = None,
-    generator: torch.Generator | None = None,
+def straying_crops(
+    packed: Tensor, convention: CropConvention, draws: Draws, *, flip: bool, straying: Straying | None = None
 ) -> Tensor:
-    """float32 (faces, 3, size, size), 0 to 1.
+    """float32 (faces, 3, size, size), 0 to 1: crops moved at random, with `flip` half of them mirrored.
 
-    pictures: uint8 (faces, height, width, 3). points: float32 (faces, 5, 2), picture-left eye first.
-    straying: None for exact crops; else crops are moved at random, and half of them mirrored.
+    packed: uint8 (faces, side, side, 3). Beyond its edge the edge is repeated.
     """
-    faces, size = len(points), convention.size
-    if straying is not None:
-        eyes = np.linalg.norm(points[:, 1] - points[:, 0], axis=1).clip(min=20.0)
-        noise = torch.randn((faces, 5, 2), generator=generator).numpy() * straying.points
-        points = points + noise * eyes[:, None, None]
+    straying = straying or Straying()
+    size, side, faces = convention.size, packed.shape[1], len(packed)
+    points = torch.from_numpy(target_points(packed_convention(convention, side))).float()
+    eyes = (points[1] - points[0]).norm()
+    noisy = points + draws.normal(5, 2, scale=straying.points).cpu() * eyes
     to_crop = torch.eye(3, dtype=torch.float64).repeat(faces, 1, 1)
-    to_crop[:, :2] = torch.from_numpy(similarity(points, convention))
-    if straying is not None:
-        to_crop = _moves(faces, size, straying, generator) @ to_crop
-    axis = torch.arange(size, dtype=torch.float64)
+    to_crop[:, :2] = torch.from_numpy(similarity(noisy.numpy(), convention))
+    to_crop = _moves(size, straying, draws) @ to_crop
+    back = torch.linalg.inv(to_crop)[:, :2].to(packed.device)
+    axis = torch.arange(size, dtype=torch.float64, device=packed.device)
     down, right = torch.meshgrid(axis, axis, indexing="ij")
     grid = torch.stack([right, down, torch.ones_like(right)], -1).view(-1, 3)
-    places = (grid @ torch.linalg.inv(to_crop)[:, :2].mT).view(faces, size, size, 2)
-    if straying is not None:
-        mirrored = torch.rand((faces, 1, 1, 1), generator=generator) < 0.5
-        places = torch.where(mirrored, places.flip(2), places)
-    height, width = pictures.shape[1:3]
-    places = (places + 0.5) * 2 / torch.tensor([width, height]) - 1
-    source = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-    return F.grid_sample(source, places.float(), mode="bilinear", padding_mode="border", align_corners=False)
+    places = (grid @ back.mT).view(faces, size, size, 2)
+    if flip:
+        places = torch.where(draws.chance(0.5) > 0, places.flip(2), places)
+    places = ((places + 0.5) * 2 / side - 1).float()
+    return F.grid_sample(
+        as_pictures(packed), places, mode="bilinear", padding_mode="border", align_corners=False
+    )
 
 
-def _moves(faces: int, size: int, straying: Straying, generator: torch.Generator | None) -> Tensor:
+def _moves(size: int, straying: Straying, draws: Draws) -> Tensor:
     """Random similarity transforms about the crop's centre: float64 (faces, 3, 3)."""
-
-    def normal(count: int, deviation: float) -> Tensor:
-        return torch.randn((faces, count), generator=generator).double() * deviation
-
-    angle = normal(1, straying.rotation)[:, 0]
-    scale = normal(1, straying.log_scale)[:, 0].exp()
-    moves = torch.zeros((faces, 3, 3), dtype=torch.float64)
+    angle = draws.normal(scale=straying.rotation).double().cpu()
+    scale = draws.normal(scale=straying.log_scale).double().cpu().exp()
+    moves = torch.zeros((len(draws), 3, 3), dtype=torch.float64)
     moves[:, 0, 0] = moves[:, 1, 1] = scale * angle.cos()
     moves[:, 1, 0] = scale * angle.sin()
     moves[:, 0, 1] = -moves[:, 1, 0]
     moves[:, 2, 2] = 1
-    centre = torch.full((faces, 2, 1), size / 2, dtype=torch.float64)
-    moves[:, :2, 2:] = centre - moves[:, :2, :2] @ centre + normal(2, straying.shift * size).unsqueeze(-1)
+    centre = torch.full((len(draws), 2, 1), size / 2, dtype=torch.float64)
+    shift = draws.normal(2, 1, scale=straying.shift * size).double().cpu()
+    moves[:, :2, 2:] = centre - moves[:, :2, :2] @ centre + shift
     return moves

@@ -1,218 +1,249 @@
-"""The training loop of one stage: AdamW, cosine schedule per iteration, weight averaging, checkpoints."""
+"""The optimiser steps of one stage, on one rank or many, and everything needed to go on in the middle."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from aucli.datasets.synthfaces import SynthFaces
-from aucli.datatypes import CropConvention
-from aucli.evaluation.metrics import roc_auc
-from aucli.sinks.atomic import atomic_file
-from aucli.training.augment import Augment
-from aucli.training.auxiliary import AuxiliaryHeads
-from aucli.training.crops import Straying, cut_crops
-from aucli.training.losses import au_weights, edge_loss, weighted_asymmetric_loss
-from aucli.training.schedule import cosine_rate
-from aucli.zoo.card import IMAGENET_MEAN, IMAGENET_STD
-from aucli_models.me_graphau import MEGraphAU
+from aucli.errors import TrainingError, UsageError
+from aucli.training.average import copy_of, update_average
+from aucli.training.batches import Batch, Part
+from aucli.training.distributed import Ranks, sum_over_ranks, synchronise
+from aucli.training.draws import Draws
+from aucli.training.objective import Objective
+from aucli.training.optimiser import make_optimiser, set_rate
+from aucli.training.recipe import StageRecipe
+from aucli.training.sam import SAM
+from aucli.training.stochastic_depth import Depths
+from aucli.training.views import Views
+
+AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+_VIEWS, _DEPTHS = 1, 2  # purposes of draws
+_SMALLEST_SCALE = 1.0  # a loss scale below this does not come from overflow
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Numbers of one stage.
+class Arithmetic:
+    """How numbers are computed: the device, the precision, and whether torch compiles the network."""
 
-    The published recipe starts from ImageNet weights with a rate of 1e-4 and no warm-up; from random
-    weights the rate is higher and rises first.
+    device: torch.device
+    precision: str = "fp32"
+    compiled: bool = False
+
+
+class Engine:
+    """Trains a network by a recipe; `result` is the network to keep.
+
+    Args:
+        network: of `create_model`; moved to the device, its batch norms and stochastic depths replaced by
+            forms that do not depend on the number of ranks.
+        au_weights: see `losses.au_weights`.
+        views: how pictures become the network's input.
+        steps: optimiser steps of the whole stage.
+        names: of the faces, to name a batch.
+
+    Raises:
+        UsageError: sharpness-aware minimisation in float16.
     """
 
-    iterations: int
-    batch_size: int = 64
-    rate: float = 2.5e-3
-    front_rate_factor: float = 1.0  # stage 2: all before the graph learns more slowly
-    warmup: int = 400
-    weight_decay: float = 0.02  # on matrices only
-    average: float = 0.999  # of the averaged weights, reached from below
-    edge_weight: float = 0.05  # lambda of the paper, stage 2
-    clip_norm: float = 5.0
-    clean: float = 0.0  # share of the pictures whose appearance is left as it is, for the last stretch
-
-
-class Trainer:
-    """Trains a network on faces in memory; `average` is the network to keep."""
-
     def __init__(
-        self, network: MEGraphAU, faces: SynthFaces, convention: CropConvention, recipe: Recipe, seed: int = 0
+        self,
+        network: nn.Module,
+        recipe: StageRecipe,
+        au_weights: Tensor,
+        views: Views,
+        *,
+        steps: int,
+        seed: int,
+        names: Sequence[str],
+        ranks: Ranks | None = None,
+        arithmetic: Arithmetic | None = None,
     ) -> None:
-        self.network = network.to(memory_format=torch.channels_last)
-        self.recipe = recipe
-        self.iteration = 0
-        self.generator = torch.Generator().manual_seed(seed)
-        self._faces = faces
-        self._convention = convention
-        self._augment = Augment(self.generator)
-        self._occurrence = torch.from_numpy(faces.occurrence)
-        self._intensity = torch.from_numpy(faces.intensity[:, : faces.occurrence.shape[1]].copy())
-        self._weights = au_weights(faces.occurrence.mean(0)).float()
-        self._order: list[int] = []
-        self._tokens: Tensor | None = None
-        self.heads = self._auxiliary_heads()
-        self.average = copy.deepcopy(network).eval().requires_grad_(False)
-        network.backbone.register_forward_hook(self._keep_tokens)
-        self._optimiser = torch.optim.AdamW(self._groups(), lr=recipe.rate)
+        arithmetic = arithmetic or Arithmetic(torch.device("cpu"))
+        if recipe.sam_rho is not None and arithmetic.precision == "fp16":
+            raise UsageError("--precision fp16 does not go with this recipe's two passes: use bf16 or fp32")
+        self.recipe, self.steps, self.seed = recipe, steps, seed
+        self.step_number = 0
+        self._views, self._names = views, names
+        self._ranks = ranks or Ranks()
+        self._device = arithmetic.device
+        if self._ranks.count > 1:
+            synchronise(network)
+        self._depths = Depths(network)
+        self.average = None
+        if recipe.average is not None:
+            self.average = _placed(copy_of(network), self._device)
+        self.objective = Objective(
+            network,
+            recipe,
+            au_weights,
+            size=views.convention.size,
+            autocast=AUTOCAST[arithmetic.precision],
+        )
+        _placed(self.objective, self._device)
+        self.network = network
+        self._optimiser = make_optimiser(self.objective, recipe)
+        self._sam = None if recipe.sam_rho is None else SAM(network, self._optimiser, recipe.sam_rho)
+        self._scaler = torch.amp.GradScaler(
+            self._device.type, enabled=arithmetic.precision == "fp16", init_scale=2.0**14
+        )
+        self._parameters = [p for group in self._optimiser.param_groups for p in group["params"]]
+        if arithmetic.compiled:
+            self.objective.compile()
+        self._forward: Objective | DistributedDataParallel = self.objective
+        if self._ranks.count > 1:
+            with warnings.catch_warnings():
+                # The option's name is new in torch 2.15, and older ones know the old name only.
+                warnings.simplefilter("ignore", FutureWarning)
+                self._forward = DistributedDataParallel(self.objective, broadcast_buffers=False)
+        self._unchecked: _Unchecked | None = None
 
-    def step(self) -> float:
-        """One batch; returns its loss.
+    @property
+    def result(self) -> nn.Module:
+        """The network to keep, as it is now."""
+        return self.network if self.average is None else self.average
+
+    def step(self, batch: Batch) -> tuple[Tensor, float]:
+        """One optimiser step; returns the whole batch's loss (on the device, over all ranks) and the rate.
 
         Raises:
-            FloatingPointError: the loss is not finite; names the pictures of the batch.
+            TrainingError: loss or gradient of this step, on a GPU perhaps of the one before, is not finite.
         """
-        recipe = self.recipe
-        chosen = self._next_batch()
-        images = self._images(chosen)
-        factor = cosine_rate(1.0, self.iteration, recipe.iterations, recipe.warmup)
-        for group in self._optimiser.param_groups:
-            group["lr"] = recipe.rate * group["factor"] * factor
+        rate = set_rate(self._optimiser, self.recipe, self.step_number, self.steps)
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            nodes, edges = self.network.node_features(images)
-            logits = None if edges is None else self.network.edge_fc(edges)
-        labels = self._occurrence[chosen]
-        loss = weighted_asymmetric_loss(self.network.head(nodes.float()), labels, self._weights)
-        assert self._tokens is not None
-        loss = loss + self.heads(self._tokens, nodes, labels, self._intensity[chosen])
-        if logits is not None:
-            loss = loss + recipe.edge_weight * edge_loss(logits.float().flatten(1, 2), labels)
-        if not math.isfinite(loss.item()):
-            paths = self._faces.table["path"].iloc[chosen[:3]].tolist()
-            raise FloatingPointError(f"iteration {self.iteration}: loss {loss.item()} on {paths} and others")
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        parameters = [*self.network.parameters(), *self.heads.parameters()]
-        nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
-        self._optimiser.step()
-        self.iteration += 1
-        self._update_average()
-        return float(loss.item())
+        views = [self._view(batch, part) for part in batch.parts]
+        if self._sam is None:
+            self._optimiser.zero_grad(set_to_none=True)
+            loss = self._backward(batch, views)
+        else:
+            loss, _ = self._sam.gradient(lambda: self._backward(batch, views))
+        loss = sum_over_ranks(loss)
+        self._scaler.unscale_(self._optimiser)
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        self.check()
+        self._unchecked = _Unchecked.of(batch, loss, norm)
+        if self._device.type == "cpu":
+            self.check()
+        if self.recipe.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(self._parameters, self.recipe.clip_norm, norm)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        self.step_number += 1
+        if self.average is not None and self.recipe.average is not None:
+            update_average(self.average, self.network, self.recipe.average, self.step_number)
+        return loss, rate
 
-    def run(self, on_step: Callable[[int, float], None]) -> None:
-        """All iterations that are left; `on_step` is told iteration and loss after each."""
-        while self.iteration < self.recipe.iterations:
-            loss = self.step()
-            on_step(self.iteration, loss)
+    def check(self) -> None:
+        """Look at the loss and gradient of the last step; on a GPU that happens one step late, so
+        that it need not wait for the processor.
 
-    def save(self, path: Path) -> None:
-        """Everything needed to go on, written whole or not at all."""
-        state = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "heads": self.heads.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "iteration": self.iteration,
-            "order": self._order,
-        }
-        with atomic_file(path) as temporary:
-            torch.save(state, temporary)
-
-    def load(self, path: Path) -> None:
-        """Go on from a file of `save` with the same recipe and data."""
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        self.network.load_state_dict(state["network"], strict=True)
-        self.average.load_state_dict(state["average"], strict=True)
-        self.heads.load_state_dict(state["heads"], strict=True)
-        self._optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
-        self.iteration = state["iteration"]
-        self._order = state["order"]
-
-    def _auxiliary_heads(self) -> AuxiliaryHeads:
-        size = self._convention.size
-        with torch.no_grad():
-            tokens = self.network.eval().backbone(torch.zeros(1, 3, size, size))
-        aus, channels = self.network.head.sc.shape
-        return AuxiliaryHeads(tokens.shape[1], tokens.shape[2], channels, aus)
-
-    def _keep_tokens(self, _module: nn.Module, _inputs: object, tokens: Tensor) -> None:
-        self._tokens = tokens
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Parameters by decay (matrices) and by rate (stage 2: what is before the graph is slower)."""
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for key, parameter in self.network.named_parameters():
-            front = self.network.stage == 2 and not key.startswith(("graph.", "edge_fc."))
-            groups.setdefault((front, parameter.ndim > 1), []).append(parameter)
-        groups.setdefault((False, False), []).extend(self.heads.parameters())
-        recipe = self.recipe
-        return [
-            {
-                "params": parameters,
-                "weight_decay": recipe.weight_decay if decays else 0.0,
-                "factor": recipe.front_rate_factor if front else 1.0,
-            }
-            for (front, decays), parameters in groups.items()
-        ]
-
-    def _next_batch(self) -> list[int]:
-        if len(self._order) < self.recipe.batch_size:
-            self._order = torch.randperm(len(self._occurrence), generator=self.generator).tolist()
-        batch = sorted(self._order[: self.recipe.batch_size])  # in the order in which they lie in memory
-        self._order = self._order[self.recipe.batch_size :]
-        return batch
-
-    @torch.no_grad()
-    def _images(self, chosen: list[int]) -> Tensor:
-        crops = cut_crops(
-            self._faces.pictures[chosen],
-            self._faces.points[chosen],
-            self._convention,
-            straying=Straying(),
-            generator=self.generator,
+        Raises:
+            TrainingError: NaN or infinite; names pictures of the batch.
+        """
+        unchecked, self._unchecked = self._unchecked, None
+        if unchecked is None:
+            return
+        loss, norm = unchecked.numbers()
+        if math.isfinite(loss) and (math.isfinite(norm) or self._overflow_is_expected()):
+            return
+        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's length is {norm}"
+        batch = unchecked.batch
+        some = [self._names[face] for face in batch.faces]
+        shown = ", ".join(some[:4]) + (f" and {len(some) - 4} more" if len(some) > 4 else "")
+        raise TrainingError(
+            f"stage {self.network.stage}, epoch {batch.epoch + 1}, batch {batch.step + 1}: {what}, on "
+            f"{shown}; the last checkpoint is from before it: look at these pictures, or try a lower --lr "
+            "or another --precision"
         )
-        changed = self._augment(crops)
-        if self.recipe.clean:
-            clean = torch.rand((len(crops), 1, 1, 1), generator=self.generator) < self.recipe.clean
-            changed = torch.where(clean, crops, changed)
-        return normalise(changed)
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        keep = min(self.recipe.average, self.iteration / (self.iteration + 50))
-        ours = self.network.state_dict()
-        for key, averaged in self.average.state_dict().items():
-            if averaged.dtype.is_floating_point:
-                averaged.lerp_(ours[key], 1 - keep)
-            else:
-                averaged.copy_(ours[key])
+    def state(self) -> dict[str, Any]:
+        """Everything that changes during training; draws need no state, see `Draws`."""
+        self.check()
+        state = {
+            "step": self.step_number,
+            "objective": self.objective.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state()` of an engine that was made alike."""
+        self.objective.load_state_dict(state["objective"], strict=True)
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._scaler.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"], strict=True)
+        self.step_number = state["step"]
+
+    def _view(self, batch: Batch, part: Part) -> Tensor:
+        clean = self.recipe.clean if self.step_number >= self.recipe.clean_from * self.steps else 0.0
+        draws = Draws(self.seed, batch.epoch, part.positions, device=self._device, purpose=_VIEWS)
+        return self._views.training(part.crops, draws, clean=clean)
+
+    def _backward(self, batch: Batch, views: list[Tensor]) -> Tensor:
+        """Forward and backward through all parts; the sum of this rank's shares of the loss."""
+        counts = (batch.counts.labels, batch.counts.pairs, batch.counts.intensities)
+        shares = []
+        forward = self._forward
+        for number, (part, images) in enumerate(zip(batch.parts, views, strict=True)):
+            self._depths.draw(
+                Draws(self.seed, batch.epoch, part.positions, device=self._device, purpose=_DEPTHS)
+            )
+            last = number == len(views) - 1
+            # Gradients of several ranks are exchanged once, with the last part.
+            with nullcontext() if last else self._without_exchange():
+                share: Tensor = forward(images, part.labels, part.intensity, counts)
+                # DistributedDataParallel takes the mean over ranks, the shares are to be summed.
+                torch.autograd.backward(self._scaler.scale(share * self._ranks.count))
+            shares.append(share.detach())
+        return torch.stack(shares).sum()
+
+    def _without_exchange(self) -> AbstractContextManager[None]:
+        if isinstance(self._forward, DistributedDataParallel):
+            exchanged_later: AbstractContextManager[None] = self._forward.no_sync()
+            return exchanged_later
+        return nullcontext()
+
+    def _overflow_is_expected(self) -> bool:
+        """Float16's loss scale starts too high on purpose: such a step is left out, and the scale halved."""
+        return self._scaler.is_enabled() and self._scaler.get_scale() >= _SMALLEST_SCALE
 
 
-def normalise(crops: Tensor) -> Tensor:
-    """Crops 0 to 1 as the network reads them."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return ((crops - mean) / std).contiguous(memory_format=torch.channels_last)
+class _Unchecked:
+    """Loss and gradient norm of a step on their way to the processor."""
+
+    def __init__(self, batch: Batch, values: Tensor, copied: torch.cuda.Event | None) -> None:
+        self.batch, self._values, self._copied = batch, values, copied
+
+    @classmethod
+    def of(cls, batch: Batch, loss: Tensor, norm: Tensor) -> _Unchecked:
+        values = torch.stack([loss.float(), norm.float()])
+        if values.device.type != "cuda":
+            return cls(batch, values, None)
+        host = torch.empty(2, pin_memory=True)
+        host.copy_(values, non_blocking=True)
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        copied.record()
+        return cls(batch, host, copied)
+
+    def numbers(self) -> tuple[float, float]:
+        if self._copied is not None:
+            self._copied.synchronize()
+        return float(self._values[0]), float(self._values[1])
 
 
-@torch.inference_mode()
-def outputs(network: nn.Module, faces: SynthFaces, convention: CropConvention) -> NDArray[np.float32]:
-    """The network's outputs on exact crops of all faces: float32 (faces, aus)."""
-    network.eval()
-    scores = []
-    for start in range(0, len(faces.points), 64):
-        some = slice(start, start + 64)
-        crops = cut_crops(faces.pictures[some], faces.points[some], convention)
-        scores.append(network(normalise(crops)).probabilities)
-    return torch.cat(scores).numpy()
-
-
-def aucs(scores: NDArray[np.float32], faces: SynthFaces) -> list[float]:
-    """AUC of each AU."""
-    return [roc_auc(scores[:, i], faces.occurrence[:, i]) for i in range(scores.shape[1])]
+def _placed(module: nn.Module, device: torch.device) -> nn.Module:
+    """On the device, convolutions' weights with channels last."""
+    return module.to(device).to(memory_format=torch.channels_last)

@@ -26,33 +26,65 @@ def au_weights(occurrence_rates: Tensor | NDArray[np.floating]) -> Tensor:
     return inverse / inverse.sum() * len(inverse)
 
 
-def weighted_asymmetric_loss(probabilities: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+def weighted_asymmetric_loss(
+    probabilities: Tensor, labels: Tensor, weights: Tensor | None = None, *, count: int | None = None
+) -> Tensor:
     """Equation 6: cross entropy whose negatives are scaled by their own probability.
 
     probabilities, labels (batch, aus); labels 1, 0, or -1 for "not coded", which never counts;
     weights (aus,). Mean over the labelled entries. The focusing factor carries no gradient: the
     authors detach it, which the paper does not say.
 
+    count: divide the sum by this instead, for a part of a batch that has so many labelled entries in all.
+
     Raises:
         ValueError: no entry is labelled.
     """
     labelled = labels != -1
-    if not bool(labelled.any()):
-        raise ValueError("no AU of this batch is labelled")
+    count = labelled_entries(labels) if count is None else count
     positive = labels * probabilities.clamp(min=_EPSILON).log()
     negative = (1 - labels) * probabilities.detach() * (1 - probabilities).clamp(min=_EPSILON).log()
     loss = -(positive + negative)
     if weights is not None:
         loss = loss * weights
-    return loss[labelled].mean()
+    return loss.masked_fill(~labelled, 0.0).sum() / count
+
+
+def labelled_entries(labels: Tensor) -> int:
+    """How many labels are not -1.
+
+    Raises:
+        ValueError: none.
+    """
+    count = int((labels != -1).sum())
+    if count == 0:
+        raise ValueError("no AU of this batch is labelled")
+    return count
 
 
 def edge_relations(labels: Tensor) -> Tensor:
-    """Class of each AU pair (i, k): 2 y_i + y_k; labels (batch, aus) 0/1 -> int64 (batch, aus * aus)."""
+    """Class of each AU pair (i, k): 2 y_i + y_k, or -1 where either is not coded.
+
+    labels (batch, aus) 1, 0 or -1 -> int64 (batch, aus * aus).
+    """
     labels = labels.long()
-    return (2 * labels.unsqueeze(2) + labels.unsqueeze(1)).flatten(1)
+    end, start = labels.unsqueeze(2), labels.unsqueeze(1)
+    relations = (2 * end + start).masked_fill((end == -1) | (start == -1), -1)
+    return relations.flatten(1)
 
 
-def edge_loss(edge_logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of the co-occurrence classes (section 3.3); edge_logits (batch, aus * aus, 4)."""
-    return F.cross_entropy(edge_logits.flatten(0, 1), edge_relations(labels).flatten())
+def edge_loss(edge_logits: Tensor, labels: Tensor, *, count: int | None = None) -> Tensor:
+    """Cross entropy of the co-occurrence classes (section 3.3); edge_logits (batch, aus * aus, 4).
+
+    count: divide the sum by this instead of the number of pairs with both AUs coded.
+    """
+    logits, relations = edge_logits.flatten(0, 1), edge_relations(labels).flatten()
+    if count is None:
+        return F.cross_entropy(logits, relations, ignore_index=-1)
+    return F.cross_entropy(logits, relations, ignore_index=-1, reduction="sum") / count
+
+
+def labelled_pairs(labels: Tensor) -> int:
+    """How many ordered AU pairs (i, k), i = k among them, have both AUs coded."""
+    coded = (labels != -1).sum(1)
+    return int(coded.square().sum())

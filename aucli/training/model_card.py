@@ -18,25 +18,32 @@ def fit_card(
 ) -> dict[str, Any]:
     """`calibration`, `thresholds`, `validation` and `weak_aus` of a card.
 
-    scores, occurrence: (faces, aus). The threshold is on the calibrated probability and has the
-    highest F1; both are fitted on the same subjects that the figures come from, which is said in the card.
+    scores, occurrence: (faces, aus); occurrence 1, 0, or NaN where not coded. The threshold is on the
+    calibrated probability and has the highest F1; both are fitted on the same subjects that the figures come
+    from, which is said in the card. An AU of which only one class was seen gets the calibration of all AUs
+    together and a threshold of one half, and is weak.
     """
-    calibration, thresholds, validation = {}, {}, {}
+    calibration, thresholds, validation, weak = {}, {}, {}, []
     for column, au in enumerate(au_names):
-        slope, intercept = platt(scores[:, column], occurrence[:, column])
-        calibrated = 1 / (1 + np.exp(-(slope * scores[:, column].astype(np.float64) + intercept)))
-        threshold = best_f1_threshold(calibrated, occurrence[:, column])
+        raw, truth = scores[:, column], occurrence[:, column]
+        auc = roc_auc(raw, truth)
+        fitted = np.isfinite(auc)
+        slope, intercept = platt(raw, truth) if fitted else platt(scores.ravel(), occurrence.ravel())
+        calibrated = 1 / (1 + np.exp(-(slope * raw.astype(np.float64) + intercept)))
+        threshold = best_f1_threshold(calibrated, truth) if fitted else 0.5
         calibration[au] = (round(slope, 6), round(intercept, 6))
         thresholds[au] = round(threshold, 6)
-        validation[au] = {
-            "auc": round(roc_auc(scores[:, column], occurrence[:, column]), 4),
-            "f1": round(f1(calibrated, occurrence[:, column], threshold), 4),
-            "base_rate": round(float(occurrence[:, column].mean()), 4),
-        }
-    weak = tuple(au for au in au_names if validation[au]["auc"] < WEAK_AUC)
+        if fitted:
+            validation[au] = {
+                "auc": round(auc, 4),
+                "f1": round(f1(calibrated, truth, threshold), 4),
+                "base_rate": round(float(np.nanmean(truth)), 4),
+            }
+        if not fitted or validation[au]["auc"] < WEAK_AUC:
+            weak.append(au)
     return {
         "calibration": calibration,
         "thresholds": thresholds,
         "validation": validation,
-        "weak_aus": weak,
+        "weak_aus": tuple(weak),
     }

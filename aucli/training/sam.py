@@ -15,11 +15,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class SAM:
-    """Steps with the gradient at the nearby point where the loss is about largest.
+    """Takes the gradient at the nearby point where the loss is about largest.
 
     Args:
         network: its batch norms learn no statistics at that point.
-        optimiser: takes the step, for instance AdamW.
+        optimiser: whose parameters are moved; it takes the step, for instance AdamW.
         rho: radius; the authors use 2.0.
         adaptive: measure the radius relative to each weight's size.
     """
@@ -29,24 +29,25 @@ class SAM:
     ) -> None:
         self._network, self._optimiser, self._rho, self._adaptive = network, optimiser, rho, adaptive
 
-    def step(self, loss_of: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
-        """One step; returns the loss before it and at the nearby point. `loss_of` runs the network, twice."""
+    def gradient(self, backward: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
+        """Leave the nearby point's gradient in the parameters, which keep their values.
+
+        backward: runs the network forward and backward, adds to the gradients, and returns its loss; called
+            twice. Returns the loss here and there.
+        """
         self._optimiser.zero_grad(set_to_none=True)
-        loss = loss_of()
-        torch.autograd.backward(loss)
+        loss = backward()
         groups = self._optimiser.param_groups
         weights = [(p, p.detach().clone()) for group in groups for p in group["params"] if p.grad is not None]
         self._ascend([p for p, _ in weights])
         self._optimiser.zero_grad(set_to_none=True)
         try:
             with frozen_statistics(self._network):
-                sharp = loss_of()
-            torch.autograd.backward(sharp)
+                sharp = backward()
         finally:
             with torch.no_grad():
                 for parameter, value in weights:
                     parameter.copy_(value)
-        self._optimiser.step()
         return loss.detach(), sharp.detach()
 
     @torch.no_grad()

@@ -44,7 +44,7 @@ def transfer_stage1(stage1: nn.Module, stage2: nn.Module) -> Transfer:
 
 
 @torch.no_grad()
-def start_graph_from_stage1(stage1: MEGraphAU, stage2: MEGraphAU) -> None:
+def start_graph_from_stage1(stage1: nn.Module, stage2: nn.Module) -> None:
     """Let the edge graph begin as nearly what the stage-1 graph has become.
 
     Not in the published recipe, which begins with a random graph and trains for 20 epochs. Here a stage-2
@@ -52,6 +52,8 @@ def start_graph_from_stage1(stage1: MEGraphAU, stage2: MEGraphAU) -> None:
     layer takes over U, V and the batch norm (V times the number of AUs, by which its message is divided), the
     second passes its input through until it learns otherwise.
     """
+    assert isinstance(stage1, MEGraphAU)
+    assert isinstance(stage2, MEGraphAU)
     old, new = stage1.graph, stage2.graph
     assert isinstance(old, NeighbourGraph)
     assert isinstance(new, EdgeGraph)

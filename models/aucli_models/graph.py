@@ -8,6 +8,7 @@ flattened it has number i * aus + k.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -102,7 +103,12 @@ class EdgeFeatures(nn.Module):
     from first and second moments: the sum over channels of (S at R)^2 is S G S^T with
     G_i = at_i R R^T at_i^T. No tensor of (aus^2, tokens, channels) exists in either mode, and the
     attention of all pairs, aus^2 * tokens^2 numbers a picture, is taken in parts.
+
+    reduce_moments: where several processes share a batch, takes means of numbers and of their squares, both
+        (aus * aus,), and how many numbers they are of, to those of the whole batch.
     """
+
+    reduce_moments: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]] | None = None
 
     def __init__(self, aus: int, channels: int) -> None:
         super().__init__()
@@ -158,10 +164,13 @@ class EdgeFeatures(nn.Module):
 
         squares (end aus, start aus): means over the `count` numbers of each edge.
         """
-        mean = at_least_float32(features).mean((0, 3)).flatten()
-        var = (squares.flatten() - mean.square()).clamp(min=0)
-        self._track(mean.detach(), var.detach() * (count / (count - 1)))
-        return mean, var
+        mean, square = at_least_float32(features).mean((0, 3)).flatten(), squares.flatten()
+        total: Tensor | int = count
+        if self.reduce_moments is not None:
+            mean, square, total = self.reduce_moments(mean, square, count)
+        var = (square - mean.square()).clamp(min=0)
+        self._track(mean.detach(), var.detach() * (total / (total - 1)))
+        return mean.to(squares.dtype), var.to(squares.dtype)
 
     def _track(self, mean: Tensor, unbiased_var: Tensor) -> None:
         bn = self.bn

@@ -1,93 +1,180 @@
-"""The loop of one stage on real (rendered) faces: it learns, it stops and goes on, it refuses nonsense."""
+"""Steps of the engine: what they refuse, and what they do not depend on."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from timm.layers.drop import DropPath
+from torch import nn
 
-from aucli.datasets.synthfaces import load_synthfaces
 from aucli.datatypes import CropConvention
-from aucli.errors import InputNotFoundError
-from aucli.training.crops import Straying, cut_crops
-from aucli.training.engine import Recipe, Trainer
+from aucli.errors import TrainingError, UsageError
+from aucli.training.batches import Examples, batches
+from aucli.training.distributed import Ranks
+from aucli.training.draws import Draws
+from aucli.training.engine import Arithmetic, Engine
+from aucli.training.recipe import stage_recipe
+from aucli.training.stochastic_depth import Depths
+from aucli.training.views import Views
 from aucli_models.me_graphau import MEGraphAU
 
-FACES = Path(__file__).parents[1] / "data" / "synthfaces"
-CONVENTION = CropConvention(size=112)
+CPU = torch.device("cpu")
+RECIPE = replace(stage_recipe("published", "me_graphau", "resnet10_small", 1), batch_size=6, rate=1e-3)
 
 
 @pytest.fixture(scope="module")
-def faces():
-    return load_synthfaces(FACES, "train")
+def examples():
+    """Noise with labels and intensities, some of them missing; each AU occurs."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(-1, 2, (12, 8)).astype(np.int8)
+    intensity = np.where(labels == -1, np.nan, labels * 3.0).astype(np.float32)
+    return Examples(
+        rng.integers(0, 256, (12, 128, 128, 3)).astype(np.uint8),
+        np.arange(12),
+        labels,
+        intensity,
+        [f"people/{row}.jpg" for row in range(12)],
+    )
 
 
-def trainer(faces, stage=1, **recipe):
+def engine(examples, recipe=RECIPE, stage=1, **changed):
     torch.manual_seed(0)
-    recipe = {"iterations": 6, "batch_size": 8, "warmup": 2} | recipe
-    return Trainer(MEGraphAU("resnet10_small", "synth", stage), faces, CONVENTION, Recipe(**recipe))
+    return Engine(
+        MEGraphAU("resnet10_small", "disfa", stage),
+        recipe,
+        torch.linspace(0.5, 1.5, 8),
+        Views(CropConvention(size=112), recipe.augmentation, flip=True),
+        steps=20,
+        seed=0,
+        names=examples.names,
+        **changed,
+    )
 
 
+def some_batches(examples, accumulate=1, epoch=0):
+    return batches(
+        examples, batch_size=6, epoch=epoch, first_step=0, seed=0, ranks=Ranks(), accumulate=accumulate
+    )
+
+
+@pytest.mark.parametrize("name", ["published", "synth"])
 @pytest.mark.parametrize("stage", [1, 2])
-def test_loss_falls_on_a_few_pictures(faces, stage):
-    run = trainer(faces, stage, iterations=25, rate=1e-3)
+def test_loss_falls_on_a_few_pictures(examples, name, stage):
+    recipe = replace(stage_recipe(name, "me_graphau", "resnet10_small", stage), batch_size=6, rate=1e-3)
+    run = engine(examples, replace(recipe, augmentation="published"), stage)
+    losses = [
+        float(run.step(batch)[0]) for epoch in range(10) for batch in some_batches(examples, epoch=epoch)
+    ]
+    assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:4])
+
+
+def test_sharpness_aware_steps_learn_too(examples):
+    run = engine(examples, replace(RECIPE, sam_rho=0.5))
+    losses = [
+        float(run.step(batch)[0]) for epoch in range(8) for batch in some_batches(examples, epoch=epoch)
+    ]
+    assert np.mean(losses[-4:]) < 0.95 * np.mean(losses[:4])
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_what_is_not_finite_stops_with_the_pictures(examples, where):
+    run = engine(examples)
+    if where == "loss":
+        with torch.no_grad():
+            run.network.head.sc.fill_(float("nan"))
+    else:
+        run.network.head.sc.register_hook(lambda gradient: gradient * float("inf"))
+    before = {key: value.clone() for key, value in run.network.named_parameters()}
+    batch = next(some_batches(examples))
+    what = "the loss is nan" if where == "loss" else "the gradient's length is (inf|nan)"
+    with pytest.raises(TrainingError, match=rf"stage 1, epoch 1, batch 1: {what}, on people/\d+\.jpg"):
+        run.step(batch)
+    for key, value in run.network.named_parameters():
+        torch.testing.assert_close(value, before[key], rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_batch_in_parts_has_the_loss_and_gradient_of_all_its_labels(examples):
+    """Without batch statistics, which are those of a part, parts change nothing."""
+    gradients, losses = [], []
+    for accumulate in (1, 3):
+        run = engine(examples, replace(stage_recipe("synth", "me_graphau", "x", 1), batch_size=6, rate=0.0))
+        run.objective.train = lambda mode=True, kept=run.objective: kept  # type: ignore[method-assign]
+        run.network.train = lambda mode=True, kept=run.network: kept  # type: ignore[method-assign]
+        run.network.eval()
+        losses.append(float(run.step(next(some_batches(examples, accumulate)))[0]))
+        gradients.append({key: p.grad for key, p in run.objective.named_parameters() if p.grad is not None})
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for key, value in gradients[0].items():
+        torch.testing.assert_close(gradients[1][key], value, rtol=1e-3, atol=1e-5, msg=key)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_short_numbers_train_alike(examples, precision):
+    losses = {}
+    for name in ("fp32", precision):
+        run = engine(examples, arithmetic=Arithmetic(CPU, name))
+        losses[name] = [float(run.step(batch)[0]) for batch in some_batches(examples)]
+        assert all(p.dtype == torch.float32 for p in run.network.parameters())
+    assert losses[precision] == pytest.approx(losses["fp32"], rel=0.03)
+    assert losses[precision] != losses["fp32"]
+
+
+def test_float16_leaves_out_a_step_that_overflows(examples):
+    run = engine(examples, arithmetic=Arithmetic(CPU, "fp16"))
+    scale = run._scaler.get_scale()
+    hook = run.network.head.sc.register_hook(lambda gradient: gradient * float("inf"))
+    before = run.network.head.sc.detach().clone()
+    given = list(some_batches(examples))
+    run.step(given[0])
+    torch.testing.assert_close(run.network.head.sc.detach(), before, rtol=0, atol=0)
+    assert run._scaler.get_scale() < scale
+    hook.remove()
+    run.step(given[1])
+    assert (run.network.head.sc.detach() != before).any()
+
+
+def test_two_passes_in_float16_are_refused(examples):
+    with pytest.raises(UsageError, match=r"--precision fp16 .* use bf16 or fp32"):
+        engine(examples, replace(RECIPE, sam_rho=2.0), arithmetic=Arithmetic(CPU, "fp16"))
+
+
+def test_a_compiled_network_has_the_same_losses(examples):
+    """With the compiler's own checks but without its code generator, which needs a C++ compiler."""
+    torch._dynamo.reset()
     losses = []
-    run.run(lambda iteration, loss: losses.append((iteration, loss)))
-    assert [iteration for iteration, _ in losses] == list(range(1, 26))
-    values = np.array([loss for _, loss in losses])
-    assert values[-8:].mean() < 0.9 * values[:4].mean()
+    for compiled in (False, True):
+        run = engine(examples)
+        if compiled:
+            run.objective.compile(backend="aot_eager")
+        losses.append([float(run.step(batch)[0]) for batch in some_batches(examples)])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
-def test_stopped_and_continued_is_the_same_run(faces, tmp_path):
-    whole = trainer(faces)
-    whole.run(lambda *_: None)
-    half = trainer(faces)
-    for _ in range(3):
-        half.step()
-    half.save(tmp_path / "half.pt")
-    rest = trainer(faces)
-    rest.load(tmp_path / "half.pt")
-    rest.run(lambda *_: None)
-    for key, value in whole.average.state_dict().items():
-        torch.testing.assert_close(rest.average.state_dict()[key], value, rtol=0, atol=0, msg=key)
+class Blocks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.last = DropPath(0.25), nn.Sequential(DropPath(0.5)), DropPath(0.0)
+
+    def forward(self, x):
+        return torch.stack([self.first(x), self.second(x), self.last(x)])
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_pictures(faces):
-    run = trainer(faces)
-    with torch.no_grad():
-        run.network.head.sc.fill_(float("nan"))
-    with pytest.raises(FloatingPointError, match=r"iteration 0: .*\.jpg"):
-        run.step()
+def test_stochastic_depth_keeps_the_mean_and_is_drawn_by_place():
+    network = Blocks()
+    depths = Depths(network)
 
+    def kept(positions):
+        depths.draw(Draws(1, 2, np.array(positions)))
+        return network(torch.ones(len(positions), 3, 2))
 
-def test_exact_crops_put_the_points_in_their_places(faces):
-    """A white dot on each landmark must come to lie where the convention says."""
-    from aucli.faces.align import target_points
-
-    pictures = np.zeros_like(faces.pictures[:4])
-    for picture, points in zip(pictures, faces.points[:4], strict=True):
-        x, y = np.rint(points[2]).astype(int)
-        picture[y - 1 : y + 2, x - 1 : x + 2] = 255
-    crops = cut_crops(pictures, faces.points[:4], CONVENTION)[:, 0]
-    for crop in crops:
-        y, x = np.unravel_index(int(crop.argmax()), crop.shape)
-        # Five points are fitted together: the nose of a turned head lies beside its place.
-        assert np.hypot(x - target_points(CONVENTION)[2, 0], y - target_points(CONVENTION)[2, 1]) < 16
-
-
-def test_straying_is_fixed_by_its_seed(faces):
-    def crops(seed):
-        generator = torch.Generator().manual_seed(seed)
-        return cut_crops(
-            faces.pictures[:4], faces.points[:4], CONVENTION, straying=Straying(), generator=generator
-        )
-
-    torch.testing.assert_close(crops(1), crops(1), rtol=0, atol=0)
-    assert (crops(1) - crops(2)).abs().mean() > 0.01
-    exact = cut_crops(faces.pictures[:4], faces.points[:4], CONVENTION)
-    assert (crops(1) - exact).abs().mean() > 0.01
-
-
-def test_a_folder_without_labels_is_refused(tmp_path):
-    with pytest.raises(InputNotFoundError, match=r"labels\.parquet"):
-        load_synthfaces(tmp_path, "train")
+    whole = kept(range(4000))
+    for block, dropped in zip(whole, (0.25, 0.5, 0.0), strict=True):
+        kept_value = torch.tensor(1 / (1 - dropped))
+        assert ((block == 0) | torch.isclose(block, kept_value)).all()
+        assert (block == 0).any() == (dropped > 0)
+        assert (block == block[:, :1, :1]).all()  # a picture is dropped as a whole
+        assert block.mean() == pytest.approx(1.0, abs=0.05)
+    parts = torch.cat([kept(range(1500)), kept(range(1500, 4000))], dim=1)
+    torch.testing.assert_close(parts, whole, rtol=0, atol=0)
+    assert (network.eval()(torch.ones(5, 3, 2)) == 1).all()

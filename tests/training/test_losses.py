@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from aucli.training.losses import au_weights, edge_loss, edge_relations, weighted_asymmetric_loss
+from aucli.training.losses import (
+    au_weights,
+    edge_loss,
+    edge_relations,
+    labelled_entries,
+    labelled_pairs,
+    weighted_asymmetric_loss,
+)
 from aucli.training.schedule import cosine_rate
 from tests.models import golden
 
@@ -47,6 +54,36 @@ def test_edge_relations_and_loss(losses):
     loss.backward()
     np.testing.assert_allclose(loss.item(), losses["edge_loss"], rtol=1e-6)
     np.testing.assert_allclose(logits.grad, losses["edge_grad"], rtol=1e-5, atol=1e-8)
+
+
+def test_pairs_with_an_au_that_is_not_coded_never_count():
+    labels = torch.tensor([[1.0, 0.0, -1.0], [-1.0, -1.0, 1.0]])
+    assert edge_relations(labels).tolist() == [
+        [3, 2, -1, 1, 0, -1, -1, -1, -1],
+        [-1, -1, -1, -1, -1, -1, -1, -1, 3],
+    ]
+    assert labelled_pairs(labels) == 5
+    logits = torch.randn(2, 9, 4, requires_grad=True)
+    loss = edge_loss(logits, labels)
+    loss.backward()
+    coded = [(0, 0, 3), (0, 1, 2), (0, 3, 1), (0, 4, 0), (1, 8, 3)]
+    want = torch.stack([-logits[face, pair].log_softmax(0)[kind] for face, pair, kind in coded]).mean()
+    torch.testing.assert_close(loss, want)
+    assert (logits.grad[edge_relations(labels) == -1] == 0).all()
+
+
+def test_shares_of_a_batch_add_up_to_its_loss():
+    """However a batch is cut, and however unevenly labels are missing."""
+    torch.manual_seed(0)
+    p, labels, logits = torch.rand(10, 3), torch.randint(-1, 2, (10, 3)).float(), torch.randn(10, 9, 4)
+    weights = torch.tensor([0.5, 1.0, 1.5])
+    whole = weighted_asymmetric_loss(p, labels, weights) + edge_loss(logits, labels)
+    shares = [
+        weighted_asymmetric_loss(p[part], labels[part], weights, count=labelled_entries(labels))
+        + edge_loss(logits[part], labels[part], count=labelled_pairs(labels))
+        for part in (slice(0, 1), slice(1, 7), slice(7, 10))
+    ]
+    torch.testing.assert_close(sum(shares), whole)
 
 
 def test_class_weights(losses):

@@ -1,10 +1,14 @@
-"""One optimiser step in train mode, as the official code takes it: the exact edge features in training."""
+"""One step of the engine's objective and optimiser in train mode, as the official code takes it."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from aucli.training.losses import edge_loss, weighted_asymmetric_loss
+from aucli.training.objective import Counts, Objective
+from aucli.training.optimiser import make_optimiser, set_rate
+from aucli.training.recipe import stage_recipe
 from aucli.training.sam import SAM, frozen_statistics
 from aucli_models.official import from_ours
 from aucli_models.registry import ModelSpec
@@ -48,15 +52,23 @@ def test_step_equals_the_official_one(spec):
     labels = torch.from_numpy(want["labels"]).float()
     weights = torch.from_numpy(want["au_weights"])
     has_edges = "edge_before" in want.files
-    seen = []
+    recipe = stage_recipe("published", spec.system, spec.backbone, spec.stage)
+    assert recipe.edge_weight == (info["lambda"] if has_edges else 0)
+    assert recipe.sam_rho == (info["sam"]["rho"] if info["sam"] else None)
+    objective = Objective(network, recipe, weights, size=224)
+    counts = Counts.of(labels, None)
+    seen, edges = [], []
+    network.head.register_forward_hook(lambda _module, _inputs, out: seen.append(out))
+    if has_edges:
+        network.edge_fc.register_forward_hook(lambda _module, _inputs, out: edges.append(out.flatten(1, 2)))
 
     def loss_of():
-        out = network(images, edges=has_edges)
-        loss = weighted_asymmetric_loss(out.probabilities, labels, weights)
-        if has_edges:
-            loss = loss + info["lambda"] * edge_loss(out.edge_logits, labels)
-        seen.append(out)
-        return loss
+        return objective(images, labels, None, (counts.labels, counts.pairs, counts.intensities))
+
+    def backward():
+        loss = loss_of()
+        loss.backward()
+        return loss.detach()
 
     # The gradient alone first: SAM does not keep it.
     with frozen_statistics(network):
@@ -68,21 +80,25 @@ def test_step_equals_the_official_one(spec):
     for key, norm in items(want, "grad_norm__").items():
         np.testing.assert_allclose(gradients[key].norm().item(), norm, rtol=5e-3, err_msg=key)
 
-    adamw = torch.optim.AdamW(network.parameters(), **info["adamw"])
+    adamw = make_optimiser(objective, replace(recipe, rate=info["adamw"]["lr"]))
+    set_rate(adamw, replace(recipe, rate=info["adamw"]["lr"]), 0, 100)
+    for group in adamw.param_groups:
+        for key, value in info["adamw"].items():
+            assert group[key] == (tuple(value) if isinstance(value, list) else value), key
     seen.clear()
+    edges.clear()
     if info["sam"]:
-        before, perturbed = SAM(network, adamw, **info["sam"]).step(loss_of)
+        before, perturbed = SAM(network, adamw, **info["sam"]).gradient(backward)
         np.testing.assert_allclose(perturbed.item(), want["loss_perturbed"], atol=1e-4)
-        np.testing.assert_allclose(seen[1].probabilities.detach(), want["prob_perturbed"], atol=2e-4)
+        np.testing.assert_allclose(seen[1].detach(), want["prob_perturbed"], atol=2e-4)
     else:
         adamw.zero_grad()
-        before = loss_of()
-        before.backward()
-        adamw.step()
+        before = backward()
+    adamw.step()
     np.testing.assert_allclose(before.item(), want["loss_before"], atol=1e-5)
-    np.testing.assert_allclose(seen[0].probabilities.detach(), want["prob_before"], atol=2e-5)
+    np.testing.assert_allclose(seen[0].detach(), want["prob_before"], atol=2e-5)
     if has_edges:
-        logits = seen[0].edge_logits.detach()[:, ::7]
+        logits = edges[0].detach()[:, ::7]
         np.testing.assert_allclose(logits, want["edge_logits_before"], atol=2e-3)
 
     after = from_ours(spec, network.state_dict())
@@ -97,7 +113,7 @@ def test_step_equals_the_official_one(spec):
         # SAM steps with another gradient than this one, so that the place of the tiny ones is not known.
         assert np.mean(difference < 1e-6) > 0.8 if info["sam"] else difference[clear].max() < 1e-6, key
     np.testing.assert_allclose(loss_of().item(), want["loss_after"], atol=5e-4)
-    np.testing.assert_allclose(seen[-1].probabilities.detach(), want["prob_after"], atol=1e-3)
+    np.testing.assert_allclose(seen[-1].detach(), want["prob_after"], atol=1e-3)
     network.eval()
     np.testing.assert_allclose(network(images).probabilities.detach(), want["prob_eval_after"], atol=1e-3)
 
@@ -109,7 +125,15 @@ def test_sam_takes_the_gradient_at_the_edge_of_its_radius(adaptive):
     network = torch.nn.Module()
     network.w = torch.nn.Parameter(start.clone())
     sgd = torch.optim.SGD([network.w], lr=0.01)
-    before, sharp = SAM(network, sgd, rho=0.3, adaptive=adaptive).step(lambda: network.w.pow(4).sum() / 4)
+
+    def backward():
+        loss = network.w.pow(4).sum() / 4
+        loss.backward()
+        return loss
+
+    before, sharp = SAM(network, sgd, rho=0.3, adaptive=adaptive).gradient(backward)
+    torch.testing.assert_close(network.w.detach(), start, rtol=0, atol=0)
+    sgd.step()
     gradient = start**3
     size = start.abs() if adaptive else torch.ones(3)
     nearby = start + 0.3 * size**2 * gradient / (size * gradient).norm()
@@ -123,14 +147,16 @@ def test_sam_leaves_weights_and_momenta_as_they_were_when_a_pass_fails():
     weight = network[0].weight.detach().clone()
     calls = []
 
-    def loss_of():
+    def backward():
         calls.append(network[1].momentum)
         if len(calls) == 2:
             raise FloatingPointError("not finite")
-        return network(torch.rand(4, 2)).square().sum() + network[0].weight.square().sum()
+        loss = network(torch.rand(4, 2)).square().sum() + network[0].weight.square().sum()
+        loss.backward()
+        return loss
 
     with pytest.raises(FloatingPointError):
-        SAM(network, torch.optim.SGD(network.parameters(), lr=1.0)).step(loss_of)
+        SAM(network, torch.optim.SGD(network.parameters(), lr=1.0)).gradient(backward)
     assert calls == [0.1, 0.0]
     assert network[1].momentum == 0.1
     torch.testing.assert_close(network[0].weight.detach(), weight, rtol=0, atol=0)

@@ -1,0 +1,124 @@
+"""Batches ready for the device: gathered by a thread while the device computes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aucli.inference.prefetch import prefetch
+from aucli.training.distributed import Ranks
+from aucli.training.objective import Counts
+from aucli.training.order import epoch_order, positions_of, shares, steps_of
+
+_AHEAD = 3  # batches
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """The faces that are trained on, in memory or mapped from a file.
+
+    crops: uint8 (pictures, side, side, 3); rows: int64 (faces,), the crop of each face. labels: int8 (faces,
+    aus), 1, 0 or -1. intensity: float32 (faces, aus), NaN where not known, or None. names: of the pictures,
+    by row.
+    """
+
+    crops: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int8]
+    intensity: NDArray[np.float32] | None
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What a rank computes at once: packed crops uint8 (pictures, side, side, 3), labels float32 (pictures,
+    aus), intensity alike or None, and the pictures' places in the epoch's order.
+    """
+
+    crops: Tensor
+    labels: Tensor
+    intensity: Tensor | None
+    positions: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """An optimiser step's pictures: this rank's parts, and what is known of the whole.
+
+    faces: int64 (batch,), all faces of the step, over all ranks.
+    """
+
+    epoch: int
+    step: int
+    parts: tuple[Part, ...]
+    counts: Counts
+    faces: NDArray[np.int64]
+
+
+def batches(
+    examples: Examples,
+    *,
+    batch_size: int,
+    epoch: int,
+    first_step: int,
+    seed: int,
+    ranks: Ranks,
+    accumulate: int = 1,
+    device: torch.device | None = None,
+) -> Generator[Batch, None, None]:
+    """The batches of an epoch from a step on, on the device."""
+    target = device or torch.device("cpu")
+    pinned = target.type == "cuda"
+
+    def gathered() -> Generator[Batch, None, None]:
+        order = epoch_order(len(examples), seed, epoch)
+        for step in range(first_step, steps_of(len(examples), batch_size)):
+            positions = positions_of(len(examples), batch_size, step)
+            faces = order[positions]
+            intensity = None if examples.intensity is None else torch.from_numpy(examples.intensity[faces])
+            counts = Counts.of(torch.from_numpy(examples.labels[faces]), intensity)
+            parts = tuple(
+                _part(examples, order[places], places, pinned)
+                for places in shares(positions, ranks.count, ranks.rank, accumulate)
+            )
+            yield Batch(epoch, step, parts, counts, faces)
+
+    for batch in prefetch(gathered(), _AHEAD):
+        yield Batch(
+            batch.epoch,
+            batch.step,
+            tuple(_moved(part, target) for part in batch.parts),
+            batch.counts,
+            batch.faces,
+        )
+
+
+def _part(examples: Examples, faces: NDArray[np.int64], positions: NDArray[np.int64], pinned: bool) -> Part:
+    rows = examples.rows[faces]
+    in_file_order = np.argsort(rows)  # a disk likes that better
+    crops = np.empty((len(rows), *examples.crops.shape[1:]), np.uint8)
+    crops[in_file_order] = examples.crops[rows[in_file_order]]
+    tensors = [torch.from_numpy(crops), torch.from_numpy(examples.labels[faces]).float()]
+    if examples.intensity is not None:
+        tensors.append(torch.from_numpy(examples.intensity[faces]))
+    if pinned:
+        tensors = [tensor.pin_memory() for tensor in tensors]
+    return Part(tensors[0], tensors[1], tensors[2] if len(tensors) > 2 else None, positions)
+
+
+def _moved(part: Part, device: torch.device) -> Part:
+    intensity = None if part.intensity is None else part.intensity.to(device, non_blocking=True)
+    return Part(
+        part.crops.to(device, non_blocking=True),
+        part.labels.to(device, non_blocking=True),
+        intensity,
+        part.positions,
+    )

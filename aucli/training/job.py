@@ -1,0 +1,197 @@
+"""Everything that stays fixed in a training run: data, start, crops, and where it computes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from aucli.datasets.labelled import LabelledFaces
+from aucli.datatypes import CropConvention
+from aucli.errors import UsageError
+from aucli.training.batches import Examples
+from aucli.training.distributed import Ranks
+from aucli.training.engine import Arithmetic
+from aucli.training.events import Hook, Note
+from aucli.training.initial import Start, read_start
+from aucli.training.material import Parts, au_set_of, examples_of, open_parts, weights_of
+from aucli.training.options import TrainConfig, architecture
+from aucli.training.recipe import StageRecipe
+from aucli.training.views import Views
+from aucli.zoo.card import Card
+from aucli.zoo.published import generic
+from aucli_models.au import parse
+from aucli_models.open_graphau import AU_SET as SIDED_AU_SET
+from aucli_models.registry import ModelSpec
+
+_MARGIN = 256 / 224  # of a crop with the authors' margin to what the network sees
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What the stages of a run share.
+
+    recipes: of the stages that are trained. start: of the first of them. convention: how the crops are cut,
+    and how `extract` will cut them. watch: faces for figures after each epoch, None where nobody is left.
+    """
+
+    config: TrainConfig
+    recipes: Mapping[int, StageRecipe]
+    ranks: Ranks
+    arithmetic: Arithmetic
+    on_event: Hook
+    parts: Parts
+    au_set: str
+    au_weights: Tensor
+    start: Start
+    convention: CropConvention
+    train: Examples
+    watch: Examples | None
+
+    def spec(self, stage: int) -> ModelSpec:
+        system, backbone = architecture(self.config.arch)
+        return ModelSpec(system, backbone, self.au_set, stage, self.convention.size)
+
+    def views(self, recipe: StageRecipe) -> Views:
+        """Mirrored pictures are for AU sets without sides: left would become right."""
+        sided = any(parse(au)[1] for au in self.parts.train.au_names)
+        return Views(self.convention, recipe.augmentation, flip=not sided)
+
+    def name(self, stage: int) -> str:
+        """Of the stage's model."""
+        config = self.config
+        if config.name is not None and len(config.stages) == 1:
+            return config.name
+        return f"{config.name or _base_name(config, self.au_set)}_stage{stage}"
+
+    def checkpoint(self, stage: int) -> Path:
+        return self.config.out / f"stage{stage}.checkpoint"
+
+    def settings(self, stage: int) -> dict[str, Any]:
+        """What a checkpoint depends on; the number of ranks and the device do not belong to it."""
+        config, card = self.config, self.start.card
+        first = stage == config.stages[0]
+        return {
+            "arch": config.arch,
+            "au_set": self.au_set,
+            "stage": stage,
+            "crop": asdict(self.convention),
+            "recipe": asdict(self.recipes[stage]),
+            "seed": config.seed,
+            "precision": self.arithmetic.precision,
+            "accumulate": config.accumulate,
+            "init": self.start.name if first else "stage 1",
+            "init_sha256": card.sha256 if first and card is not None else None,
+            "dataset": config.dataset.lower(),
+            "fold": config.fold,
+            "pictures_sha256": self._data_key(),
+            "select_on": config.select_on,
+        }
+
+    def _data_key(self) -> str:
+        """What is trained on: the faces with their labels, without those whose pictures are not readable."""
+        digest = hashlib.sha256("\n".join(self.train.names).encode())
+        for array in (self.train.labels, self.train.intensity, self.parts.train.points):
+            digest.update(b"none" if array is None else array.tobytes())
+        return digest.hexdigest()
+
+
+def make_job(
+    config: TrainConfig,
+    recipes: Mapping[int, StageRecipe],
+    *,
+    ranks: Ranks,
+    arithmetic: Arithmetic,
+    on_event: Hook,
+) -> Job:
+    """Open the dataset, read what is started from, and pack the crops.
+
+    Raises:
+        InputNotFoundError, UsageError, CheckpointError, UnknownModelError: see `open_dataset`, `read_start`.
+        OutputError: the crops cannot be written.
+    """
+    parts = open_parts(
+        config.dataset,
+        config.root,
+        fold=config.fold,
+        au_set=config.au_set,
+        hold_out=config.hold_out,
+        watch=config.select_on,
+    )
+    for note in parts.notes:
+        on_event(Note(note))
+    for stage, recipe in recipes.items():
+        if recipe.select == "best-val" and parts.watch is None:
+            raise UsageError(
+                f"stage {stage} keeps the epoch with the best validation figures, and nobody is left to "
+                "validate on: give --hold-out, or --select last"
+            )
+    au_set = config.au_set or au_set_of(parts.train.au_names)
+    system = architecture(config.arch)[0]
+    if system == "open_graphau" and au_set != SIDED_AU_SET:
+        raise UsageError(f"--arch {config.arch}: OpenGraphAU predicts --au-set {SIDED_AU_SET}, not {au_set}")
+    start = read_start(_start_name(config, au_set))
+    convention = _crop_convention(config, parts.train, start, au_set)
+
+    def examples(faces: LabelledFaces, part: str) -> Examples:
+        file = config.out / f"crops.{part}.u8"
+        return examples_of(faces, convention, file, part=part, ranks=ranks, on_event=on_event)
+
+    train = examples(parts.train, "train")
+    watch = None if parts.watch is None else examples(parts.watch, parts.watched)
+    return Job(
+        config=config,
+        recipes=recipes,
+        ranks=ranks,
+        arithmetic=arithmetic,
+        on_event=on_event,
+        parts=parts,
+        au_set=au_set,
+        au_weights=weights_of(parts.train),
+        start=start,
+        convention=convention,
+        train=train,
+        watch=watch,
+    )
+
+
+def _base_name(config: TrainConfig, au_set: str) -> str:
+    return f"{config.arch}.{au_set}" + ("" if config.fold is None else f"_fold{config.fold}")
+
+
+def _start_name(config: TrainConfig, au_set: str) -> str:
+    """What the first stage starts from; stage 2 alone may take the stage 1 of an earlier run."""
+    if config.stages != (2,) or config.init is not None:
+        return config.start
+    stage1 = config.out / f"{_base_name(config, au_set)}_stage1.json"
+    if stage1.is_file():
+        return str(stage1)
+    raise UsageError(
+        f"--stage 2 begins with a trained stage 1, and {stage1} is not there: give one with --init, or "
+        "--stage both"
+    )
+
+
+def _crop_convention(config: TrainConfig, faces: LabelledFaces, start: Start, au_set: str) -> CropConvention:
+    """How `extract` is to cut faces for this model, as far as the training pictures tell.
+
+    Crops that were prepared: so that with the margin they are just those. Pictures with points: as the
+    model that is started from, or the default. Ready crops of unknown convention: the one fitted to the
+    authors' crops of this AU set.
+    """
+    size = config.input_size()
+    if faces.crop is not None:
+        return CropConvention(size, faces.crop.scale * _MARGIN, faces.crop.shift_y * _MARGIN)
+    known = CropConvention()
+    if faces.points is not None:
+        card: Card | None = start.card
+        known = known if card is None else card.crop
+    else:
+        with suppress(KeyError):  # an AU set that the authors have not
+            known = generic(*architecture(config.arch), au_set, 1).crop
+    return CropConvention(size, known.scale, known.shift_y)

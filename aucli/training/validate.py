@@ -1,0 +1,76 @@
+"""Figures on the validation part after each epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from aucli.evaluation.metrics import f1, roc_auc
+from aucli.training.batches import Examples
+from aucli.training.distributed import Ranks, sum_over_ranks
+from aucli.training.losses import weighted_asymmetric_loss
+from aucli.training.views import Views
+
+THRESHOLD = 0.5
+_AT_ONCE = {"cpu": 32, "cuda": 256}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one network on one part, by AU. auc: NaN where the part has one class only. mean_f1: over all AUs,
+    as the authors' code counts. loss: the network's own, without training heads and edges.
+    """
+
+    loss: float
+    auc: tuple[float, ...]
+    f1: tuple[float, ...]
+
+    @property
+    def mean_auc(self) -> float:
+        known = [value for value in self.auc if not math.isnan(value)]
+        return sum(known) / len(known) if known else math.nan
+
+    @property
+    def mean_f1(self) -> float:
+        return sum(self.f1) / len(self.f1)
+
+
+@torch.inference_mode()
+def outputs(
+    network: nn.Module, examples: Examples, views: Views, *, device: torch.device, ranks: Ranks | None = None
+) -> NDArray[np.float32]:
+    """The network's outputs on exact crops, float32 (faces, aus), the same on every rank."""
+    ranks = ranks or Ranks()
+    network.eval()
+    scores = torch.zeros((len(examples), examples.labels.shape[1]), device=device)
+    mine = np.array_split(np.arange(len(examples)), ranks.count)[ranks.rank]
+    for start in range(0, len(mine), _AT_ONCE[device.type]):
+        faces = mine[start : start + _AT_ONCE[device.type]]
+        packed = torch.from_numpy(np.ascontiguousarray(examples.crops[examples.rows[faces]])).to(device)
+        probabilities: Tensor = network(views.exact(packed)).probabilities
+        scores[torch.from_numpy(faces).to(device)] = probabilities.float()
+    return sum_over_ranks(scores).cpu().numpy()
+
+
+def labels_with_nan(labels: NDArray[np.int8]) -> NDArray[np.float32]:
+    """1, 0, and NaN where not coded: what the metrics take."""
+    return np.where(labels == -1, np.nan, labels).astype(np.float32)
+
+
+def figures(scores: NDArray[np.float32], labels: NDArray[np.int8], au_weights: Tensor) -> Figures:
+    """Figures of outputs (faces, aus) against labels (faces, aus) 1, 0 or -1; some must be coded."""
+    truth = labels_with_nan(labels)
+    loss = weighted_asymmetric_loss(
+        torch.from_numpy(scores), torch.from_numpy(labels).float(), au_weights.cpu().float()
+    )
+    columns = range(labels.shape[1])
+    return Figures(
+        float(loss),
+        tuple(roc_auc(scores[:, i], truth[:, i]) for i in columns),
+        tuple(f1(scores[:, i], truth[:, i], THRESHOLD) for i in columns),
+    )

@@ -1,0 +1,85 @@
+"""The card and the weights that come out of a stage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from aucli import __version__
+from aucli.errors import CheckpointError
+from aucli.training.export import export_model
+from aucli.training.job import Job
+from aucli.training.model_card import fit_card
+from aucli.training.stage_run import StageResult
+from aucli.training.validate import labels_with_nan, outputs
+from aucli.zoo.card import Card
+from aucli_models.registry import create_model
+
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
+
+
+def write_model(job: Job, result: StageResult) -> Card | None:
+    """Write a stage's model into the run's folder; None on every rank but the first.
+
+    Calibration, thresholds and figures are of the weights as they are in the file, and only of people who
+    were not trained on and are not those of the test part; without such people the threshold is one half.
+
+    Raises:
+        CheckpointError: the weights do not fit their type. OutputError: a file cannot be written.
+    """
+    spec, device = job.spec(result.stage), job.arithmetic.device
+    dtype = _DTYPES[job.config.weights]
+    network = create_model(spec)
+    kept = {key: value.to(dtype).to(value.dtype) for key, value in result.network.state_dict().items()}
+    network.load_state_dict(kept, strict=True)
+    network.to(device).to(memory_format=torch.channels_last)
+    fields = _fields(job, result)
+    if _may_be_fitted(job):
+        assert job.watch is not None
+        views = job.views(job.recipes[result.stage])
+        scores = outputs(network, job.watch, views, device=device, ranks=job.ranks)
+        fields |= fit_card(scores, labels_with_nan(job.watch.labels), spec.au_names)
+    else:
+        fields["thresholds"] = dict.fromkeys(spec.au_names, 0.5)
+    if not job.ranks.first:
+        return None
+    try:
+        return export_model(network, job.config.out, job.name(result.stage), fields, dtype=dtype)
+    except ValueError as error:
+        raise CheckpointError(f"{error}: give --weights fp32") from error
+
+
+def _may_be_fitted(job: Job) -> bool:
+    return job.watch is not None and job.config.select_on == "val"
+
+
+def _fields(job: Job, result: StageResult) -> dict[str, Any]:
+    config, faces, recipe = job.config, job.parts.train, job.recipes[result.stage]
+    system, backbone = job.spec(result.stage).system, job.spec(result.stage).backbone
+    of_fold = "" if config.fold is None else f", fold {config.fold}"
+    without = ", without the people held out" if config.hold_out else ""
+    people = len(set(faces.subjects))
+    notes = [f"Trained with aucli {__version__}, recipe {config.recipe}, {recipe.epochs} epochs."]
+    if _may_be_fitted(job):
+        assert job.watch is not None
+        notes.append(
+            f"Thresholds, calibration and validation figures are of {len(job.watch)} faces of people who "
+            "were not trained on."
+        )
+    if recipe.select == "best-val":
+        notes.append(f"Its epoch ({result.epoch}) was chosen by figures on the part {config.select_on}.")
+    return {
+        "system": system,
+        "backbone": backbone,
+        "au_set": job.au_set,
+        "stage": result.stage,
+        "fold": config.fold,
+        "crop": asdict(job.convention),
+        "licence": "not stated; the terms of the training data apply",
+        "training_data": f"{faces.dataset}, part train{of_fold}{without}: {len(job.train)} faces of "
+        f"{people} people.",
+        "description": f"{system} on {backbone}, stage {result.stage}, {len(faces.au_names)} AUs.",
+        "notes": notes,
+    }

@@ -1,0 +1,20 @@
+"""Data that several tests of training read."""
+
+import pytest
+import torch
+
+from tests.training.runs import few_faces
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory):
+    return few_faces(tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """As the processes that tests start: sums come out the same."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,0 +1,86 @@
+"""A training run that takes seconds, as a call and as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from aucli.training.options import TrainConfig
+
+FACES = Path(__file__).parents[1] / "data" / "synthfaces"
+STEPS = 6
+"""Of an epoch of `config`."""
+
+
+def few_faces(folder, of_each=6):
+    """The folder with the first pictures of each person only: 36 to train on, 12 to validate."""
+    table = pd.read_parquet(FACES / "labels.parquet")
+    table.groupby("subject").head(of_each).to_parquet(folder / "labels.parquet")
+    (folder / "images").symlink_to(FACES / "images")
+    return folder
+
+
+def config(root, out, **changed):
+    """Two epochs of stage 1 on 36 faces, 8 AUs, a small network from random weights."""
+    given = {
+        "arch": "me_graphau_resnet10_small", "au_set": "disfa", "stage": "1", "epochs": (2,), "batch_size": 6,
+        "device": "cpu",
+    } | changed  # fmt: skip
+    return TrainConfig("synthfaces", root, out, **given)
+
+
+def options(root, out, *more):
+    """The same on the command line."""
+    return [
+        *("train", "--dataset", "synthfaces", "--root", str(root), "--out", str(out)),
+        *("--arch", "me_graphau_resnet10_small", "--au-set", "disfa", "--stage", "1", "--epochs", "2"),
+        *("--batch-size", "6", "--device", "cpu", *map(str, more)),
+    ]
+
+
+def start(arguments, *, ranks=1, **environ):
+    """The process of `aucli` with these arguments; two ranks and more behind torchrun."""
+    launcher = ["-m", "aucli.cli.main"]
+    if ranks > 1:
+        launcher = [
+            *("-m", "torch.distributed.run", "--nproc-per-node", str(ranks), "--rdzv-backend", "c10d"),
+            *("--rdzv-endpoint", "localhost:0", "-m", "aucli.cli.main"),
+        ]
+    return subprocess.Popen(
+        [sys.executable, *launcher, *arguments],
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process, code=0):
+    """What the process has written, output and errors; it must leave with that code."""
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == code, errors
+    return output, errors
+
+
+def record(out):
+    return json.loads((out / "run.json").read_text())
+
+
+def epochs(out, stage=1):
+    return record(out)["results"][str(stage)]["epochs"]
+
+
+def weights(out, stage=1):
+    content = torch.load(out / f"stage{stage}.checkpoint", weights_only=True)
+    return content["state"]["engine"]["objective"]
+
+
+def assert_same_weights(one, other, stage=1):
+    ours, theirs = weights(one, stage), weights(other, stage)
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        torch.testing.assert_close(theirs[key], value, rtol=0, atol=0, msg=key)

@@ -1,0 +1,136 @@
+"""What a run starts from, and what it says where it cannot."""
+
+import pytest
+import timm
+import torch
+
+from aucli.errors import CheckpointError, DownloadError, UsageError
+from aucli.training.export import export_model
+from aucli.training.initial import default_start, read_start, start_from
+from aucli_models.backbones import BACKBONES
+from aucli_models.official import from_ours
+from aucli_models.registry import ModelSpec, create_model
+
+FIELDS = {
+    "system": "me_graphau", "backbone": "resnet10_small", "licence": "MIT", "training_data": "none",
+    "description": "random",
+}  # fmt: skip
+
+
+def spec(au_set="disfa", stage=1, backbone="resnet10_small"):
+    return ModelSpec("me_graphau", backbone, au_set, stage)
+
+
+def saved(folder, given, name="start"):
+    torch.manual_seed(1)
+    network = create_model(given)
+    thresholds = dict.fromkeys(given.au_names, 0.5)
+    fields = FIELDS | {
+        "au_set": given.au_set,
+        "stage": given.stage,
+        "backbone": given.backbone,
+        "thresholds": thresholds,
+    }
+    export_model(network, folder, name, fields, dtype=torch.float32)
+    return network
+
+
+def same(one, other, keys):
+    ours, theirs = one.state_dict(), other.state_dict()
+    return all(torch.equal(ours[key], theirs[key]) for key in keys)
+
+
+@pytest.mark.parametrize("ending", [".json", ".safetensors"])
+def test_a_model_of_the_same_kind_fills_everything(tmp_path, ending):
+    old, new = saved(tmp_path, spec()), create_model(spec())
+    transfer = start_from(read_start(str(tmp_path / f"start{ending}")), new, spec())
+    assert not transfer.fresh
+    assert same(old, new, [key for key, _ in new.named_parameters()])
+
+
+def test_stage_1_fills_stage_2_but_for_its_graph(tmp_path):
+    old, new = saved(tmp_path, spec()), create_model(spec(stage=2))
+    start = read_start(str(tmp_path / "start.json"))
+    transfer = start_from(start, new, spec(stage=2))
+    assert same(old, new, transfer.filled)
+    assert all(key.startswith(("graph.", "edge_fc.")) for key in transfer.fresh)
+    assert start.stage1(spec(stage=2)) is not None
+
+
+def test_another_au_set_fills_what_is_before_the_aus(tmp_path):
+    old, new = saved(tmp_path, spec("synth", 2)), create_model(spec())
+    start = read_start(str(tmp_path / "start.json"))
+    transfer = start_from(start, new, spec())
+    assert {key.split(".")[0] for key in transfer.filled} == {"backbone", "global_linear"}
+    assert {key.split(".")[0] for key in transfer.fresh} == {"au_features", "graph", "head"}
+    assert same(old, new, transfer.filled)
+    assert start.stage1(spec(stage=2)) is None
+
+
+def test_the_authors_checkpoint_is_a_start(tmp_path):
+    given = spec(backbone="resnet18")
+    torch.manual_seed(1)
+    old, new = create_model(given), create_model(given)
+    state = {f"module.{key}": value for key, value in from_ours(given, old.state_dict()).items()}
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "MEFARG_resnet18_DISFA_fold1.pth")
+    start_from(read_start(str(tmp_path / "MEFARG_resnet18_DISFA_fold1.pth")), new, given)
+    assert same(old, new, [key for key, _ in new.named_parameters()])
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    saved(tmp_path, spec(stage=2))
+    start = read_start(str(tmp_path / "start.json"))
+    with pytest.raises(CheckpointError, match="of stage 2 and cannot start stage 1"):
+        start_from(start, create_model(spec()), spec())
+    with pytest.raises(CheckpointError, match="me_graphau on resnet10_small, not me_graphau on resnet18"):
+        start_from(start, create_model(spec(backbone="resnet18")), spec(backbone="resnet18"))
+    (tmp_path / "start.json").unlink()
+    with pytest.raises(CheckpointError, match=r"no card start\.json beside it"):
+        read_start(str(tmp_path / "start.safetensors"))
+
+
+def test_imagenet_weights_come_from_timm_under_the_authors_tags(monkeypatch):
+    """The hub is not asked: timm is given a file in its place."""
+    asked = []
+    create = timm.create_model
+
+    def from_hub(name, *, pretrained=False, **others):
+        if pretrained:
+            asked.append(name)
+            torch.manual_seed(5)
+        return create(name, pretrained=False, **others)
+
+    monkeypatch.setattr(timm, "create_model", from_hub)
+    for backbone, tag in (
+        ("resnet18", "resnet18.tv_in1k"),
+        ("swin_tiny", "swin_tiny_patch4_window7_224.ms_in1k"),
+    ):
+        given = spec(backbone=backbone)
+        network = create_model(given)
+        transfer = start_from(read_start("imagenet"), network, given)
+        assert asked.pop() == tag
+        assert set(transfer.filled) == {key for key in network.state_dict() if key.startswith("backbone.")}
+        torch.manual_seed(5)
+        want = create(tag, pretrained=False, num_classes=0, global_pool="").state_dict()
+        for key in transfer.filled:
+            torch.testing.assert_close(network.state_dict()[key], want[key.removeprefix("backbone.net.")])
+
+
+def test_the_tags_are_known_to_timm():
+    known = set(timm.list_pretrained())
+    for backbone, built in BACKBONES.items():
+        if default_start(backbone) == "imagenet":
+            tag = {"resnet": "tv_in1k", "swin": "ms_in1k"}[built.family]
+            assert f"{built.timm_name}.{tag}" in known
+
+
+def test_without_a_network_it_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    given = spec(backbone="resnet18")
+    with pytest.raises(DownloadError, match=r"resnet18\.tv_in1k.*hf download timm/.*--init scratch"):
+        start_from(read_start("imagenet"), create_model(given), given)
+    with pytest.raises(UsageError, match="no ImageNet weights for resnet10_small"):
+        start_from(read_start("imagenet"), create_model(spec()), spec())
+    assert (default_start("resnet50"), default_start("resnet10_small")) == ("imagenet", "scratch")

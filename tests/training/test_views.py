@@ -1,0 +1,147 @@
+"""What the network sees: exact crops, published and strong augmentation, and their random numbers."""
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import v2
+
+from aucli.datatypes import CropConvention
+from aucli.faces.align import target_points
+from aucli.training.crops import (
+    Straying,
+    centre_crops,
+    normalised,
+    packed_convention,
+    packed_side,
+    straying_crops,
+)
+from aucli.training.draws import Draws
+from aucli.training.published_augment import jittered, random_crops
+from aucli.training.views import Views
+
+CONVENTION = CropConvention(size=56)
+SIDE = packed_side(CONVENTION.size)
+
+
+@pytest.fixture
+def packed():
+    """Smooth coloured pictures, uint8 (12, 64, 64, 3)."""
+    torch.manual_seed(0)
+    low = torch.rand(12, 3, 8, 8)
+    high = torch.nn.functional.interpolate(low, size=(SIDE, SIDE), mode="bicubic").clamp(0, 1)
+    return (high * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def draws(positions=range(12), **changed):
+    return Draws(**({"seed": 3, "epoch": 2, "positions": np.array(positions)} | changed))
+
+
+def test_draws_are_uniform_and_normal():
+    many = draws(range(500))
+    uniform, normal = many.uniform(200).flatten(), many.normal(200, scale=2.0).flatten()
+    counts = torch.histc(uniform, 20, 0, 1) / len(uniform)
+    assert (counts - 0.05).abs().max() < 0.003
+    assert normal.mean().abs() < 0.02
+    assert normal.std() == pytest.approx(2.0, abs=0.02)
+    noise = many.noise((10, 10), torch.arange(500))
+    assert noise.mean().abs() < 0.01
+    assert noise.std() == pytest.approx(1.0, abs=0.01)
+    assert many.chance(0.3).mean() == pytest.approx(0.3, abs=0.07)
+    assert sorted(many.integers(below=5).unique().tolist()) == [0, 1, 2, 3, 4]
+    correlation = torch.corrcoef(draws(range(5)).uniform(2000))
+    assert (correlation - torch.eye(5)).abs().max() < 0.1
+
+
+def test_a_draw_belongs_to_seed_epoch_place_purpose_and_turn():
+    one = draws().uniform(3)
+    torch.testing.assert_close(draws().uniform(3), one, rtol=0, atol=0)
+    for other in ({"seed": 4}, {"seed": 3 + 2**32}, {"epoch": 3}, {"purpose": 1}):
+        assert (draws(**other).uniform(3) != one).all()
+    again = draws()
+    again.uniform(1)
+    assert (again.uniform(3) != one).all()
+
+
+@pytest.mark.parametrize("augmentation", ["published", "strong"])
+def test_a_view_does_not_depend_on_the_others_of_its_batch(packed, augmentation):
+    views = Views(CONVENTION, augmentation, flip=True)
+    whole = views.training(packed, draws(), clean=0.5)
+    parts = [
+        views.training(packed[part], draws(range(12)[part]), clean=0.5)
+        for part in (slice(0, 5), slice(5, 6), slice(6, 12))
+    ]
+    torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-4, atol=1e-4)
+    assert (views.training(packed, draws(epoch=3)) - whole).abs().mean() > 0.05
+    assert whole.shape == (12, 3, 56, 56)
+    assert whole.isfinite().all()
+
+
+def test_the_exact_view_is_the_centre(packed):
+    view = Views(CONVENTION, "published", flip=True).exact(packed)
+    want = v2.functional.center_crop(packed.permute(0, 3, 1, 2), [56, 56]).float() / 255
+    want = v2.functional.normalize(want, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    torch.testing.assert_close(view, want)
+
+
+def test_the_packed_convention_has_the_crop_in_its_centre():
+    assert (packed_side(224), packed_side(112)) == (256, 128)
+    inner = target_points(CropConvention(224, 1.09, -0.2))
+    outer = target_points(packed_convention(CropConvention(224, 1.09, -0.2), 256))
+    np.testing.assert_allclose(outer, inner + 16)
+
+
+def test_random_crops_are_parts_of_the_picture_and_half_are_mirrored(packed):
+    numbers = torch.arange(SIDE * SIDE * 3).view(1, SIDE, SIDE, 3) % 251
+    same = numbers.to(torch.uint8).expand(400, -1, -1, -1)
+    crops = (random_crops(same, 56, draws(range(400)), flip=True) * 255).round().long()
+    mirrored, starts = 0, set()
+    for crop in crops:
+        # The row that a crop begins with says where it was cut.
+        for flipped in (False, True):
+            upright = crop.flip(2) if flipped else crop
+            found = [
+                (y, x)
+                for y in range(9)
+                for x in range(9)
+                if torch.equal(upright, same[0].permute(2, 0, 1)[:, y : y + 56, x : x + 56].long())
+            ]
+            if found:
+                mirrored += flipped
+                starts.add(found[0])
+                break
+        else:
+            raise AssertionError("not a part of the picture")
+    assert 0.4 < mirrored / 400 < 0.6
+    assert {y for y, _ in starts} == {x for _, x in starts} == set(range(9))  # 0 to 8: both ends
+    plain = random_crops(same[:50], 56, draws(range(50)), flip=False)
+    assert len(plain) == 50
+
+
+def test_jitter_is_torchvisions(packed):
+    pictures = centre_crops(packed, 56)
+    changes = (
+        v2.functional.adjust_brightness,
+        v2.functional.adjust_contrast,
+        v2.functional.adjust_saturation,
+    )
+    factors = torch.rand(12, 3) * 0.8 + 0.6
+    orders = draws().orders(3)
+    assert len({tuple(order) for order in orders.tolist()}) > 3
+    ours = jittered(pictures, factors, orders)
+    for picture, factor, order, jitter in zip(pictures, factors, orders, ours, strict=True):
+        want = picture
+        for which in order.tolist():
+            want = changes[which](want, factor[which].item())
+        torch.testing.assert_close(jitter, want, rtol=0, atol=2e-3)  # torchvision's grey has fewer digits
+
+
+def test_crops_that_do_not_stray_are_the_exact_ones(packed):
+    still = Straying(points=0.0, rotation=0.0, log_scale=0.0, shift=0.0)
+    crops = straying_crops(packed, CONVENTION, draws(), flip=False, straying=still)
+    torch.testing.assert_close(crops, centre_crops(packed, 56), rtol=0, atol=1e-4)
+    moved = straying_crops(packed, CONVENTION, draws(), flip=False)
+    assert (moved - crops).abs().mean() > 0.01
+
+
+def test_normalised_has_channels_last():
+    assert normalised(torch.rand(2, 3, 8, 8)).is_contiguous(memory_format=torch.channels_last)
