@@ -1,7 +1,8 @@
 """Is memory flat in the length of the video? Peak memory of a run over one minute and over twenty.
 
-Two clips of 320 x 240 at 10 frames per second with one face, one process, the whole of `extract` with a detection
-in every 5th frame; the peak is that of the worker process (the largest child), as the kernel counted it.
+Two clips of 320 x 240 at 10 frames per second with one face, one process, the whole of `extract` with a
+detection in every 5th frame; the peak is that of the worker process (the largest child), as the kernel
+counted it.
 
     python benchmarks/bench_memory.py [--minutes 1 20]
 """
