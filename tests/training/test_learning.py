@@ -121,7 +121,7 @@ def test_the_cards_are_fitted_and_of_the_weights(run):
 
 
 def test_extract_takes_the_model(run, tmp_path):
-    out, result, _ = run
+    _, result, _ = run
     rows = tmp_path / "out.parquet"
     finish(
         start(
