@@ -7,7 +7,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -27,7 +27,7 @@ def save_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str,
     with atomic_file(path) as file:
         remembering = _Remembering(file)
         try:
-            torch.save(content, remembering)  # type: ignore[arg-type]  # only write and flush are used
+            torch.save(content, cast("IO[bytes]", remembering))
         except RuntimeError as error:  # torch's, about its archive, after a write has failed
             raise remembering.error or error from error
 
