@@ -5,58 +5,16 @@ Layout: `labels.parquet` with one row per picture, pictures of 160 x 160 pixels 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from PIL import Image
 
 from aucli.datasets.labelled import LabelledFaces
 from aucli.errors import InputNotFoundError, UsageError
 from aucli_models.au import AU_SETS
 
 SIDED = tuple(f"AU{number}{side}" for number in (1, 2, 4, 6, 10, 12, 14) for side in "LR")
-
-
-@dataclass(frozen=True, eq=False)
-class SynthFaces:
-    """pictures uint8 (faces, 160, 160, 3); points float32 (faces, 5, 2) in pixels, picture-left eye first;
-    intensity float32 (faces, 25 + 14), 0 to 5: the AUs of the set `synth`, then the sided ones.
-    """
-
-    pictures: NDArray[np.uint8]
-    points: NDArray[np.float32]
-    intensity: NDArray[np.float32]
-    table: pd.DataFrame
-
-    @property
-    def occurrence(self) -> NDArray[np.float32]:
-        """0/1 (faces, 25): intensity of at least 2, the DISFA protocol."""
-        return (self.intensity[:, : len(AU_SETS["synth"])] >= 2).astype(np.float32)
-
-
-def load_synthfaces(root: Path, split: str, cache: Path | None = None) -> SynthFaces:
-    """All pictures of a split in memory; `cache` keeps the decoded pictures of the whole table as one .npy.
-
-    Raises:
-        InputNotFoundError: no `labels.parquet` in the folder.
-    """
-    if not (root / "labels.parquet").is_file():
-        raise InputNotFoundError(f"{root}: no labels.parquet here; give the folder that holds it and images/")
-    table = pd.read_parquet(root / "labels.parquet")
-    rows = np.flatnonzero((table["split"] == split).to_numpy())
-    if cache is not None and cache.is_file():
-        pictures = np.load(cache, mmap_mode="r")[rows]
-    else:
-        pictures = np.stack(
-            [np.asarray(Image.open(root / path).convert("RGB")) for path in table["path"][rows]]
-        )
-    table = table.iloc[rows].reset_index(drop=True)
-    points = np.stack([table[[f"p{i}x", f"p{i}y"]].to_numpy(np.float32) for i in range(5)], axis=1)
-    intensity = table[[*AU_SETS["synth"], *SIDED]].to_numpy(np.float32)
-    return SynthFaces(np.ascontiguousarray(pictures), points, intensity, table)
 
 
 def read_synthfaces(root: Path) -> tuple[LabelledFaces, tuple[str, ...]]:

@@ -74,6 +74,8 @@ def joined(ranks: Ranks, device: torch.device) -> Iterator[None]:
         raise DeviceError(f"rank {ranks.rank} of {ranks.count} cannot join the others: {error}") from error
     try:
         yield
+        # A rank that leaves while another still computes sometimes aborts when its process ends (gloo).
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 

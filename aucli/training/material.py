@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,11 +27,15 @@ SelectOn = Literal["val", "test"]
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Faces to train on, faces for figures after each epoch (None: nobody is left for that), and remarks."""
+    """Faces to train on, faces for figures after each epoch (None: nobody is left for that), and remarks.
+
+    learnt_val: whether people of `val` are among those trained on; None where there are too few to tell.
+    """
 
     train: LabelledFaces
     watch: LabelledFaces | None
     watched: SelectOn
+    learnt_val: bool | None
     notes: tuple[str, ...]
 
 
@@ -51,7 +56,13 @@ def open_parts(
     train = open_dataset(dataset, root, "train", fold=fold, au_set=au_set, hold_out=hold_out)
     if not len(train):
         raise UsageError(f"{root}: the part train of {dataset} has no faces")
-    watched: LabelledFaces | None = open_dataset(dataset, root, watch, fold=fold, au_set=au_set)
+    val: LabelledFaces | None = None
+    with suppress(UsageError) if watch == "test" else nullcontext():  # nobody needs it there
+        val = open_dataset(dataset, root, "val", fold=fold, au_set=au_set)
+    learnt_val = None if val is None else bool(set(train.subjects) & set(val.subjects))
+    watched: LabelledFaces | None = (
+        val if watch == "val" else open_dataset(dataset, root, watch, fold=fold, au_set=au_set)
+    )
     assert watched is not None
     notes = []
     if watch == "test":
@@ -74,7 +85,7 @@ def open_parts(
             "the protocol trains on everybody who is not tested, so there are no figures after epochs; "
             "--hold-out keeps a sixth of these people back for them"
         )
-    return Parts(train, watched, watch, tuple(notes))
+    return Parts(train, watched, watch, learnt_val, tuple(notes))
 
 
 def au_set_of(au_names: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ from aucli.errors import OutputError, UsageError
 from aucli.inference.devices import resolve_device, resolve_precision
 from aucli.sinks.atomic import cannot_write
 from aucli.sinks.lock import lock_folder
-from aucli.training.distributed import Ranks, joined, wait_for_all
+from aucli.training.distributed import Ranks, joined
 from aucli.training.engine import Arithmetic, Engine
 from aucli.training.events import Event, Hook, Note
 from aucli.training.initial import start_from
@@ -106,7 +106,6 @@ def _run(job: Job) -> TrainResult:
             }
             record["state"] = "finished" if len(results) == len(job.recipes) else "running"
             write_record(job.config.out, record)
-    wait_for_all()
     paths = tuple(job.config.out / f"{card.name}.json" for card in cards)
     return TrainResult(tuple(results), tuple(cards), paths)
 

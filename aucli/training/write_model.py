@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from aucli import __version__
 from aucli.errors import CheckpointError
+from aucli.evaluation.fit import fit
+from aucli.evaluation.leak import dataset_name
 from aucli.training.export import export_model
 from aucli.training.job import Job
-from aucli.training.model_card import fit_card
 from aucli.training.stage_run import StageResult
-from aucli.training.validate import labels_with_nan, outputs
+from aucli.training.validate import outputs
 from aucli.zoo.card import Card
+from aucli.zoo.published import THRESHOLD
 from aucli_models.registry import create_model
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
@@ -36,13 +40,12 @@ def write_model(job: Job, result: StageResult) -> Card | None:
     network.load_state_dict(kept, strict=True)
     network.to(device).to(memory_format=torch.channels_last)
     fields = _fields(job, result)
+    fields["thresholds"] = dict.fromkeys(spec.au_names, THRESHOLD)
     if _may_be_fitted(job):
         assert job.watch is not None
         views = job.views(job.recipes[result.stage])
         scores = outputs(network, job.watch, views, device=device, ranks=job.ranks)
-        fields |= fit_card(scores, labels_with_nan(job.watch.labels), spec.au_names)
-    else:
-        fields["thresholds"] = dict.fromkeys(spec.au_names, 0.5)
+        fields |= _fitted(job, scores, spec.au_names)
     if not job.ranks.first:
         return None
     try:
@@ -53,6 +56,26 @@ def write_model(job: Job, result: StageResult) -> Card | None:
 
 def _may_be_fitted(job: Job) -> bool:
     return job.watch is not None and job.config.select_on == "val"
+
+
+def _fitted(job: Job, scores: NDArray[np.float32], au_names: tuple[str, ...]) -> dict[str, Any]:
+    """What a card says after the fit to the people of `val`. An AU that cannot be fitted is weak."""
+    assert job.parts.watch is not None
+    assert job.watch is not None
+    fitted = fit(scores, job.watch.labels, au_names)
+    return {
+        "thresholds": dict.fromkeys(au_names, THRESHOLD) | dict(fitted.thresholds),
+        "calibration": dict(fitted.calibration),
+        "validation": dict(fitted.validation),
+        "weak_aus": tuple(au for au in au_names if au in fitted.weak_aus or au in fitted.left),
+        "fitted_on": {
+            "dataset": dataset_name(job.config.dataset, job.parts.watch.au_names),
+            "part": "val",
+            "fold": job.config.fold,
+            "faces": len(job.watch),
+            "subjects": len(set(job.parts.watch.subjects)),
+        },
+    }
 
 
 def _fields(job: Job, result: StageResult) -> dict[str, Any]:
@@ -76,6 +99,7 @@ def _fields(job: Job, result: StageResult) -> dict[str, Any]:
         "au_set": job.au_set,
         "stage": result.stage,
         "fold": config.fold,
+        "learnt_val": job.parts.learnt_val,
         "crop": asdict(job.convention),
         "licence": "not stated; the terms of the training data apply",
         "training_data": f"{faces.dataset}, part train{of_fold}{without}: {len(job.train)} faces of "

@@ -43,7 +43,8 @@ class Card:
     calibration: slope and intercept for each AU; the probability written is
         sigmoid(slope * network output + intercept) (Platt 1999). For an AU that is not named, the network's
         output itself.
-    fitted_on: what `aucli calibrate` fitted both to: dataset, part, fold, faces, subjects.
+    fitted_on: what both were fitted to: dataset, part, fold, faces, subjects.
+    learnt_val: whether it was trained on people of the part `val` of its own dataset; None where not known.
     validation: per AU, figures on the validation subjects (`auc`, `f1`, `base_rate`).
     weak_aus: AUs whose validation figures do not support conclusions; marked in every output.
     weights: file name beside the card; sha256: of that file, None until the model is installed.
@@ -66,6 +67,7 @@ class Card:
     std: tuple[float, float, float] = IMAGENET_STD
     calibration: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
+    learnt_val: bool | None = None
     validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     weak_aus: tuple[str, ...] = ()
     citations: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ def test_each_fold_fits_its_own_weights_only():
     ("case", "words"),
     [
         ((of_fold(1), "bp4d", BP4D, "train", 1), "this part"),
-        ((of_fold(1), "bp4d", BP4D, "val", 1), "everybody in BP4D but the test subjects"),
+        ((of_fold(1), "bp4d", BP4D, "val", 1), "people of this part of BP4D"),
         (
             (generic("me_graphau", "resnet50", "bp4d", 2), "bp4d", BP4D, "test", 1),
             "does not say on which fold",
@@ -62,10 +62,17 @@ def test_people_that_it_has_not_seen():
 
 def test_a_lab_s_own_weights_may_be_tested_on_the_people_it_kept_back():
     own = replace(
-        generic("me_graphau", "resnet50", "disfa", 2), name="own", fold=2, training_data="DISFA, fold 2"
+        generic("me_graphau", "resnet50", "disfa", 2),
+        name="own",
+        fold=2,
+        training_data="DISFA, fold 2",
+        learnt_val=False,
     )
     assert find_leak(own, "disfa", DISFA, "val", 2) is None
     assert find_leak(own, "disfa", DISFA, "val", 1) is not None
+    learnt = replace(own, learnt_val=True)  # trained without --hold-out
+    assert "people of this part of DISFA" in (find_leak(learnt, "disfa", DISFA, "val", 2) or "")
+    assert find_leak(learnt, "disfa", DISFA, "test", 2) is None
 
 
 def test_thresholds_can_leak_too():

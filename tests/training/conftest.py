@@ -11,9 +11,9 @@ def few(tmp_path_factory):
     return few_faces(tmp_path_factory.mktemp("few"))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _one_thread():
-    """As the processes that tests start: sums come out the same."""
+    """As the processes that tests start: sums come out the same. A module's runs are made with it too."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

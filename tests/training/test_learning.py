@@ -112,11 +112,19 @@ def test_the_cards_are_fitted_and_of_the_weights(run):
         network, card = load(str(path))
         assert (card.stage, card.au_set, card.crop.size) == (stage, "disfa", 112)
         assert network.stage == stage
-        assert card.validation["AU12"]["auc"] == pytest.approx(
-            result.stages[stage - 1].history[-1]["auc"]["AU12"], abs=2e-3
+        # The others have fewer than ten of a kind on these 40 faces: too few to fit anything to.
+        assert "AU25" in card.validation
+        assert card.validation["AU25"]["auc"] == pytest.approx(
+            result.stages[stage - 1].history[-1]["auc"]["AU25"], abs=2e-3
         )
-        assert card.thresholds["AU12"] != 0.5
-        assert set(card.calibration) == set(AUS)
+        for au in AUS:
+            fitted = au in card.validation
+            assert (au in card.calibration, card.thresholds[au] != 0.5) == (fitted, fitted)
+            assert fitted or au in card.weak_aus
+        assert card.fitted_on == {
+            "dataset": "synthfaces", "part": "val", "fold": None, "faces": 40, "subjects": 2,
+        }  # fmt: skip
+        assert card.learnt_val is False
         assert "synthfaces, part train: 120 faces of 6 people" in card.training_data
 
 

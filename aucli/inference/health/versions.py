@@ -10,7 +10,8 @@ from aucli.inference.health.finding import Finding
 
 REQUIRED = (
     *("torch", "torchvision", "timm", "numpy", "scipy", "safetensors", "facenet-pytorch"),
-    *("av", "pyarrow", "pandas", "rich", "typer", "insightface", "gdown", "requests", "platformdirs"),
+    *("av", "pyarrow", "pandas", "rich", "typer", "insightface", "gdown", "requests"),
+    *("platformdirs", "matplotlib"),
 )
 OPTIONAL = (
     # decord has no wheel for some systems; OpenCV has four names, of which one is enough.
