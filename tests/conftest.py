@@ -1,11 +1,19 @@
-"""No test reads or writes the user's own models and settings."""
+"""No test reads or writes the user's own models and settings, and all can be interrupted."""
 
 import itertools
 import os
+import signal
 
 import pytest
 
 _NUMBER = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_are_not_ignored():
+    """As where a shell starts the tests in its background; processes started here would take it over."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

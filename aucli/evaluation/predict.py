@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,12 +49,13 @@ def predict(faces: LabelledFaces, predictor: Predictor, on_progress: Progress | 
     unreadable = Unreadable(len(faces))
     parts = []
     done = 0
-    for crops in prefetch(_crops(faces, predictor.card.crop, unreadable), _AHEAD):
-        pixels = torch.from_numpy(crops).to(predictor.device).permute(0, 3, 1, 2).float()
-        parts.append(predictor(pixels))
-        done += len(crops)
-        if on_progress is not None:
-            on_progress(done, len(faces))
+    with closing(prefetch(_crops(faces, predictor.card.crop, unreadable), _AHEAD)) as ahead:
+        for crops in ahead:
+            pixels = torch.from_numpy(crops).to(predictor.device).permute(0, 3, 1, 2).float()
+            parts.append(predictor(pixels))
+            done += len(crops)
+            if on_progress is not None:
+                on_progress(done, len(faces))
     values = np.concatenate([np.zeros((0, len(predictor.card.au_names)), np.float32), *parts])
     rows = np.setdiff1d(np.arange(len(faces)), sorted(unreadable.rows))
     if len(rows) == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,14 +92,15 @@ def batches(
             )
             yield Batch(epoch, step, parts, counts, faces)
 
-    for batch in prefetch(gathered(), _AHEAD):
-        yield Batch(
-            batch.epoch,
-            batch.step,
-            tuple(_moved(part, target) for part in batch.parts),
-            batch.counts,
-            batch.faces,
-        )
+    with closing(prefetch(gathered(), _AHEAD)) as ahead:
+        for batch in ahead:
+            yield Batch(
+                batch.epoch,
+                batch.step,
+                tuple(_moved(part, target) for part in batch.parts),
+                batch.counts,
+                batch.faces,
+            )
 
 
 def _part(examples: Examples, faces: NDArray[np.int64], positions: NDArray[np.int64], pinned: bool) -> Part:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,28 +112,30 @@ class StageRun:
         every = max(1, steps // _LINES_PER_EPOCH)
         loss_sum = torch.tensor(course.loss_sum, dtype=torch.float64, device=self.device)
         pictures = 0
-        for batch in self._batches(epoch, first_step):
-            loss, rate = engine.step(batch)
-            loss_sum += loss
-            pictures += len(batch.faces)
-            if self.ranks.first and (batch.step + 1) % every == 0:
-                value, now = float(loss), time.monotonic()
-                self.on_event(
-                    StepDone(
-                        stage=self.stage,
-                        epoch=epoch + 1,
-                        step=engine.step_number,
-                        steps=engine.steps,
-                        loss=value,
-                        rate=rate,
-                        pictures_per_second=pictures / max(now - shown, 1e-6),
+        # Closed at once on a signal or an error: a thread that still works when Python ends aborts it.
+        with closing(self._batches(epoch, first_step)) as all_batches:
+            for batch in all_batches:
+                loss, rate = engine.step(batch)
+                loss_sum += loss
+                pictures += len(batch.faces)
+                if self.ranks.first and (batch.step + 1) % every == 0:
+                    value, now = float(loss), time.monotonic()
+                    self.on_event(
+                        StepDone(
+                            stage=self.stage,
+                            epoch=epoch + 1,
+                            step=engine.step_number,
+                            steps=engine.steps,
+                            loss=value,
+                            rate=rate,
+                            pictures_per_second=pictures / max(now - shown, 1e-6),
+                        )
                     )
-                )
-                shown, pictures = now, 0
-            if time.monotonic() - saved >= self.save_every_seconds and batch.step + 1 < steps:
-                course.loss_sum = float(loss_sum)
-                self._save(course)
-                saved = time.monotonic()
+                    shown, pictures = now, 0
+                if time.monotonic() - saved >= self.save_every_seconds and batch.step + 1 < steps:
+                    course.loss_sum = float(loss_sum)
+                    self._save(course)
+                    saved = time.monotonic()
         engine.check()
         done = self._figures(epoch, float(loss_sum) / steps, time.monotonic() - started, course)
         course.history.append(asdict(done))
@@ -140,7 +143,7 @@ class StageRun:
         self._save(course)
         self.on_event(done)
 
-    def _batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
+    def _batches(self, epoch: int, first_step: int) -> Generator[Batch, None, None]:
         return batches(
             self.train,
             batch_size=self.engine.recipe.batch_size,

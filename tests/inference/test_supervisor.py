@@ -270,15 +270,6 @@ def test_an_error_in_the_event_hook_ends_all_workers():
 
 
 def test_interrupt_while_a_setup_runs():
-    # A shell starts what runs in its background with interrupts ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        _interrupted_setup()
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _interrupted_setup():
     threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT]).start()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
