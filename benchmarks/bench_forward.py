@@ -8,6 +8,7 @@ because machines are noisy; figures are medians over the rounds. Networks have t
   runs compiled (`compiled`) and as a CUDA graph (`graph`).
 - On the CPU there is one thread by default; `images_per_cpu_s` counts the thread's own CPU time, which other
   programs disturb least; `speedup`, against `plain` in the same precision, is taken from it.
+- Large batches on the CPU run once, in a process of their own and after a batch of one picture: `runs` 1.
 - `peak_mib` is what one run takes beyond what stays (network, optimiser, pictures): the peak of resident
   memory of a process of its own on the CPU, of the allocator on a GPU. The plain form is left out where it
   would not fit, with an estimate of what it needs.
@@ -15,13 +16,15 @@ because machines are noisy; figures are medians over the rounds. Networks have t
   float32 from `plain`, for the other forms in float32 from `ours`.
 
     python benchmarks/bench_forward.py                      # two networks, a few minutes on one core
-    python benchmarks/bench_forward.py --networks all --batches 1 8 64 --rounds 5
+    python benchmarks/bench_forward.py --networks all --batches 1 8 64 --continue     # hours on one core
     python benchmarks/bench_forward.py --device cuda --networks me_graphau_swin_base.bp4d_stage2
 """
 
 import argparse
 import contextlib
 import gc
+import itertools
+import json
 import multiprocessing
 import os
 import statistics
@@ -32,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from machine import save
+from machine import RESULTS, machine, save, write
 
 from aucli.training.losses import edge_loss, weighted_asymmetric_loss
 from aucli_models.backbones import BACKBONES
@@ -53,6 +56,7 @@ ALL = [
 ]
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 MIN_SECONDS = 0.3  # of one measurement: small batches are run several times
+LARGE = 32  # pictures: from here on a CPU runs a batch once
 
 
 def spec_of(name: str) -> ModelSpec:
@@ -161,16 +165,36 @@ def synchronise(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def peak_mib(case: Case) -> float:
-    """MiB that a run takes beyond what is there before and after it; the first run is not counted."""
+@dataclass(frozen=True)
+class Once:
+    """One run: MiB that it takes beyond what is there before and after it, wall and CPU seconds."""
+
+    peak_mib: float
+    wall: float
+    cpu: float
+
+
+def once(case: Case, warm_up: int) -> Once:
+    """A run after one of `warm_up` pictures, on the CPU."""
+    network, images, labels = case.build()
+    case.runner(network, images[:warm_up], labels[:warm_up])()
+    run = case.runner(network, images, labels)
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the kernel's peak starts again from here
+    before = status_kib("VmRSS")
+    wall, cpu = time.perf_counter(), time.thread_time()
+    run()
+    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+    return Once((status_kib("VmHWM") - before) / 2**10, wall, cpu)
+
+
+def peak(case: Case) -> float:
+    """MiB that a run takes beyond what stays; the first run is not counted."""
+    if case.device == "cpu":
+        return in_fresh_process(case, case.batch).peak_mib
     run = case.runner(*case.build())
     run()
     gc.collect()
-    if case.device == "cpu":
-        Path("/proc/self/clear_refs").write_text("5")  # the kernel's peak starts again from here
-        before = status_kib("VmRSS")
-        run()
-        return (status_kib("VmHWM") - before) / 2**10
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
@@ -184,12 +208,12 @@ def status_kib(field: str) -> int:
     return int(next(line for line in lines if line.startswith(f"{field}:")).split()[1])
 
 
-def in_fresh_process(case: Case) -> float:
+def in_fresh_process(case: Case, warm_up: int) -> Once:
     # Freed memory must go back at once, or the next run takes it unseen.
     os.environ["MALLOC_MMAP_THRESHOLD_"] = os.environ["MALLOC_TRIM_THRESHOLD_"] = "65536"
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(peak_mib, case).result()
+        return pool.submit(once, case, warm_up).result()
 
 
 def plain_needs(spec: ModelSpec, batch: int, *, training: bool) -> int:
@@ -213,11 +237,21 @@ def forms(device: str, *, training: bool) -> list[str]:
     return ["plain", "ours", *(["compiled", "graph"] if device != "cpu" and not training else [])]
 
 
+def add_differences(rows: list[dict[str, object]], outputs: dict[tuple[str, str], torch.Tensor]) -> None:
+    for row in rows:
+        key = row["precision"], row["form"]
+        other = {"plain": "plain", "ours": "plain"}.get(row["form"], "ours")
+        reference = ("fp32", other if row["precision"] == "fp32" else row["form"])
+        if reference in outputs and key != reference:
+            row["max_difference"] = float((outputs[key] - outputs[reference]).abs().max())
+
+
 def measure(name: str, batch: int, training: bool, args: argparse.Namespace) -> list[dict[str, object]]:
     """The rows of one network, batch and mode: every form and precision, in alternating rounds."""
     needs = plain_needs(spec_of(name), batch, training=training)
     fits = needs < 0.8 * available(args.device)
-    rows, running = [], []
+    large = args.device == "cpu" and batch >= LARGE
+    rows, running, single = [], [], []
     for precision in args.precisions:
         for form in forms(args.device, training=training):
             case = Case(name, form, precision, batch, training, args.device, args.threads)
@@ -227,25 +261,26 @@ def measure(name: str, batch: int, training: bool, args: argparse.Namespace) -> 
             if form == "plain" and not fits:
                 row["left_out"] = f"needs about {needs / 2**30:.0f} GiB"
                 continue
+            if large:
+                found = in_fresh_process(case, 1)
+                row |= {"runs": 1, "peak_mib": round(found.peak_mib, 1)}
+                single.append((row, [(found.wall, found.cpu)]))
+                continue
             if args.memory:
-                row["peak_mib"] = round((in_fresh_process if args.device == "cpu" else peak_mib)(case), 1)
+                row["peak_mib"] = round(peak(case), 1)
             running.append((row, case.runner(*case.build())))
     outputs = {}
     for row, run in running:  # warm; the first output is also the one that is compared
         output = run()
         outputs[row["precision"], row["form"]] = None if training else output.clone()
-    for row, _ in running:
-        key = row["precision"], row["form"]
-        other = {"plain": "plain", "ours": "plain"}.get(row["form"], "ours")
-        reference = ("fp32", other if row["precision"] == "fp32" else row["form"])
-        if not training and reference in outputs and key != reference:
-            row["max_difference"] = float((outputs[key] - outputs[reference]).abs().max())
+    if not training:
+        add_differences([row for row, _ in running], outputs)
     times = [[] for _ in running]
     for _ in range(args.rounds):
         for (_, run), seconds in zip(running, times, strict=True):
             seconds.append(timed(run, args.device))
     which = 1 if args.device == "cpu" else 0  # CPU time, or wall time with a GPU
-    timed_rows = [(row, seconds) for (row, _), seconds in zip(running, times, strict=True)]
+    timed_rows = single + [(row, seconds) for (row, _), seconds in zip(running, times, strict=True)]
     plain = {row["precision"]: seconds for row, seconds in timed_rows if row["form"] == "plain"}
     for row, seconds in timed_rows:
         row["images_per_s"] = round(batch / statistics.median(wall for wall, _ in seconds), 2)
@@ -268,6 +303,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-memory", dest="memory", action="store_false", help="times only")
+    parser.add_argument(
+        "--continue", dest="go_on", action="store_true", help="keep what the result has; measure the rest"
+    )
     parser.add_argument("--result", help="name of the result file, default bench_forward_DEVICE")
     args = parser.parse_args()
     on_cpu = args.device == "cpu"
@@ -278,18 +316,31 @@ def main() -> None:
     for name in names:
         spec_of(name)
     torch.set_num_threads(args.threads)
-    rows = []
-    for name in names:
-        for batch in batches:
-            for mode in args.modes:
-                rows += measure(name, batch, mode == "train", args)
-                gc.collect()
-                with contextlib.suppress(RuntimeError):
-                    torch.cuda.empty_cache()
-    save(
-        args.result or f"bench_forward_{args.device.replace(':', '')}",
-        {"device": args.device, "threads": args.threads, "rounds": args.rounds, "rows": rows},
-    )
+    file = args.result or f"bench_forward_{args.device.replace(':', '')}"
+    about = {"device": args.device, "threads": args.threads, "rounds": args.rounds}
+    rows = measured(file, about) if args.go_on else []
+    there = {(row["network"], row["batch"], row["mode"]) for row in rows}
+    for name, batch, mode in itertools.product(names, batches, args.modes):
+        if (name, batch, mode) in there:
+            continue
+        rows += measure(name, batch, mode == "train", args)
+        write(file, {**about, "rows": rows})
+        gc.collect()
+        with contextlib.suppress(RuntimeError):
+            torch.cuda.empty_cache()
+    save(file, {**about, "rows": rows})
+
+
+def measured(file: str, about: dict[str, object]) -> list[dict[str, object]]:
+    """Rows of an earlier run, if it was the same benchmark on such a machine."""
+    path = RESULTS / f"{file}.json"
+    if not path.is_file():
+        return []
+    result = json.loads(path.read_text())
+    same = [result["machine"][key] == machine()[key] for key in ("cpu", "gpu", "packages")]
+    if not all(same) or any(result[key] != value for key, value in about.items()):
+        raise SystemExit(f"{path}: is of another machine or of other options; leave --continue out")
+    return result["rows"]
 
 
 if __name__ == "__main__":

@@ -30,9 +30,14 @@ def _cpuinfo() -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def save(name: str, result: dict[str, object]) -> None:
-    """Write the result with the machine beside it, and print it as one JSON line."""
+def write(name: str, result: dict[str, object]) -> dict[str, object]:
+    """The result with the machine beside it, in its file."""
     result = {"benchmark": name, **result, "machine": machine()}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result))
+    return result
+
+
+def save(name: str, result: dict[str, object]) -> None:
+    """Write the result, and print it as one JSON line."""
+    print(json.dumps(write(name, result)))
