@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from aucli import __version__
+from aucli.cli.annotate import annotate
 from aucli.cli.calibrate import calibrate
 from aucli.cli.demo import demo
 from aucli.cli.doctor import doctor
@@ -84,7 +85,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for _command in (extract, prepare, train, evaluate, calibrate, doctor, demo):
+for _command in (extract, annotate, prepare, train, evaluate, calibrate, doctor, demo):
     app.command()(_command)
 app.add_typer(models, name="models")
 

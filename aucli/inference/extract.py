@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset
@@ -30,7 +31,7 @@ from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
 from aucli.inference.supervisor import Task, TaskFailure, run_tasks
 from aucli.inference.task import VideoTask
 from aucli.media.discover import Discovery, discover
-from aucli.sinks.identity import part_key
+from aucli.sinks.identity import content_identity, input_identity, part_key
 from aucli.sinks.metadata import output_metadata
 from aucli.sinks.place import OutputPlace, output_place
 from aucli.sinks.report import EXIT_SOME_FAILED, Report, ReportEntry, exit_code
@@ -159,6 +160,7 @@ class _Run:
         self.on_event = on_event
         self.devices = tuple(dict.fromkeys(worker.device for worker in plan.workers))
         self.precision = resolve_precision(config.precision, self.devices[0])
+        self.identities: dict[str, Mapping[str, Any]] = {}
         self.schema = output_schema(
             plan.card.au_names, with_subject=any(source.subject is not None for source in plan.sources)
         )
@@ -217,7 +219,7 @@ class _Run:
         model = hashlib.sha256(card).hexdigest()
         for source in self.plan.sources:
             try:
-                keys.append(part_key(source, values, model, __version__))
+                identity = input_identity(source.path)
             except OSError as error:
                 keys.append(None)
                 failed[source.name] = ReportEntry(
@@ -227,6 +229,10 @@ class _Run:
                     reason=f"cannot be read: {error.strerror or error}",
                     subject=source.subject,
                 )
+                continue
+            key = part_key(source, identity, values, model, __version__)
+            keys.append(key)
+            self.identities[key] = content_identity(identity)
         return keys, failed
 
     def _process(
@@ -290,6 +296,7 @@ class _Run:
         return output_metadata(
             self.schema,
             entries,
+            identities=self.identities,
             version=__version__,
             config=config.value_fields() | {"precision": self.precision},
             card=card.to_json(),

@@ -15,6 +15,7 @@ from aucli.media.display import Orientation, display_width
 from aucli.media.pictures import describe_picture, folder_pictures
 
 PACKETS_TRIED = 100  # until a first picture comes out
+_HDR_TRANSFERS = {16: "pq", 18: "hlg"}  # ITU-T H.273, TransferCharacteristics
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class VideoProbe:
     start_seconds: float | None
     has_audio: bool
     size_bytes: int
+    transfer: str | None = None  # "pq" or "hlg" where the video is HDR
 
 
 def probe(source: Source) -> VideoProbe:
@@ -77,6 +79,7 @@ def probe(source: Source) -> VideoProbe:
             start_seconds=None if stream.start_time is None else float(stream.start_time * time_base),
             has_audio=bool(container.streams.audio),
             size_bytes=source.path.stat().st_size,
+            transfer=_HDR_TRANSFERS.get(int(stream.codec_context.color_trc)),
         )
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from aucli.errors import OutputError
+from aucli.errors import AucliError, OutputError
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -36,6 +36,8 @@ def atomic_file(path: Path, *, temporary_folder: Path | None = None) -> Iterator
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+    except AucliError:
+        raise  # of the block, about something else; some are also an OSError
     except OSError as error:
         raise cannot_write(path, error) from error
 

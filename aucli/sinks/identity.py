@@ -36,18 +36,27 @@ def input_identity(path: Path) -> dict[str, Any]:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "samples_sha256": samples.hexdigest()}
 
 
-def part_key(source: Source, value_fields: Mapping[str, Any], model_sha256: str, version: str) -> str:
+def content_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an `input_identity` that a copy of the file shares: all but the time of its last change."""
+    return {name: value for name, value in identity.items() if name != "mtime_ns"}
+
+
+def part_key(
+    source: Source,
+    identity: Mapping[str, Any],
+    value_fields: Mapping[str, Any],
+    model_sha256: str,
+    version: str,
+) -> str:
     """16 hex digits that change whenever the rows of this input could.
 
-    value_fields: `ExtractConfig.value_fields()`. model_sha256: of the weights and the card, because
-    thresholds and crop convention are part of the result. version: of aucli.
-
-    Raises:
-        OSError: the input cannot be read.
+    identity: `input_identity(source.path)`. value_fields: `ExtractConfig.value_fields()`.
+    model_sha256: of the weights and the card, because thresholds and crop convention are part of the
+    result. version: of aucli.
     """
     return _digest(
         {
-            "input": input_identity(source.path),
+            "input": dict(identity),
             "path": str(source.path.resolve()),
             "name": source.name,
             "kind": source.kind,

@@ -22,6 +22,7 @@ def output_metadata(
     schema: pa.Schema,
     entries: Sequence[ReportEntry],
     *,
+    identities: Mapping[str, Mapping[str, Any]],
     version: str,
     config: Mapping[str, Any],
     card: Mapping[str, Any],
@@ -35,14 +36,15 @@ def output_metadata(
 ) -> dict[bytes, bytes]:
     """The metadata of a file that holds the rows of `entries`, in their order, as JSON under `aucli`.
 
+    identities: of the inputs' content by the key of their entry, see `identity.content_identity`.
     version: of aucli. config: `ExtractConfig.value_fields()`. card: name, sha256 of the weights,
     thresholds, licence, weak AUs. detector: name and settings. crop: the card's crop convention.
     machine: architecture and kind of device, on which floating point may depend; not the host.
     versions: packages that compute. command_line: as typed, None for a call from Python.
     valid_rule: in words, how `valid` is decided.
 
-    `videos` lists per video its decoder, status and reason, and the key and number of its rows, by
-    which a later run finds them again.
+    `videos` lists per video the identity of its content, its decoder, status and reason, and the key and
+    number of its rows, by which a later run finds them again.
     """
     value = {
         "version": version,
@@ -55,6 +57,7 @@ def output_metadata(
             {
                 "video": entry.video,
                 "subject": entry.subject,
+                "input": dict(identities[entry.key]),
                 "status": entry.status,
                 "reason": entry.reason,
                 "decoder": entry.decoder,

@@ -1,4 +1,4 @@
-"""A stretch of one video's results as plain arrays, and the record batch made of it."""
+"""A stretch of one video's results as plain arrays, the record batch made of it, and the way back."""
 
 from __future__ import annotations
 
@@ -125,6 +125,46 @@ def rows_to_batch(schema: pa.Schema, rows: Rows, *, video: str, subject: str | N
     if missing or set(columns) - set(schema.names) - {"subject"}:
         raise ShapeError(f"the AUs of the rows, {', '.join(rows.au_names)}, are not those of the schema")
     return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def batch_to_rows(batch: pa.RecordBatch, au_names: tuple[str, ...]) -> Rows:
+    """The rows of a record batch of one video, whole frames, as arrays; nulls become NaN or False.
+
+    au_names: the AUs of the columns, in any order; intensities are left out.
+
+    Raises:
+        KeyError: a column is not there.
+        ShapeError: rows that `Rows` would not take.
+    """
+    has_face = batch.column("track").is_valid().to_numpy(zero_copy_only=False)
+    faces = batch.filter(pa.array(has_face))
+
+    def floats(*names: str) -> NDArray[np.float32]:
+        columns = [faces.column(name).to_numpy(zero_copy_only=False) for name in names]
+        return np.stack(columns, axis=1).astype(np.float32).reshape(faces.num_rows, len(names))
+
+    def flags(*names: str) -> NDArray[np.bool_]:
+        columns = [faces.column(name).fill_null(False).to_numpy(zero_copy_only=False) for name in names]
+        return np.stack(columns, axis=1).astype(np.bool_).reshape(faces.num_rows, len(names))
+
+    columns = [column_name(au) for au in au_names]
+    return Rows(
+        frame_indices=batch.column("frame").to_numpy(),
+        pts_seconds=batch.column("time_s").to_numpy(),
+        has_face=has_face,
+        faces=Faces(
+            boxes=floats(*BOX_COLUMNS),
+            scores=floats("face_score")[:, 0],
+            landmarks=floats(*LANDMARK_COLUMNS).reshape(-1, len(LANDMARK_COLUMNS) // 2, 2),
+            tracks=faces.column("track").to_numpy(zero_copy_only=False).astype(np.int32),
+        ),
+        pose_degrees=floats(*POSE_COLUMNS),
+        sharpness=floats("sharpness")[:, 0],
+        valid=flags("valid")[:, 0],
+        probabilities=floats(*(f"{column}_prob" for column in columns)),
+        occurrences=flags(*columns),
+        au_names=au_names,
+    )
 
 
 def _spread(values: NDArray[Any], has_face: NDArray[np.bool_], unknown: NDArray[np.bool_] | None) -> pa.Array:

@@ -11,7 +11,7 @@ CONFIG = ExtractConfig()
 
 
 def key(source, config=CONFIG, model="ab" * 32, version="0.1.0"):
-    return part_key(source, config.value_fields(), model, version)
+    return part_key(source, input_identity(source.path), config.value_fields(), model, version)
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def test_metadata_of_the_design(output):
         {
             "video": entry.video,
             "subject": None,
+            "input": {"size": 1, "samples_sha256": "cd" * 32},
             "status": "ok",
             "reason": None,
             "decoder": "pyav",

@@ -1,0 +1,152 @@
+"""`aucli annotate`: its options, then one call of `aucli.inference.annotate`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from aucli.config import DetectorName, Precision, load_settings, override, read_settings
+from aucli.errors import UsageError
+
+_DRAWING, _FILE, _MODEL, _RUN = "What is drawn", "The video written", "The analysis", "The run"
+_ANALYSIS = ("model", "device", "precision", "detector", "detect_every", "min_face", "max_faces")
+
+
+def _option(panel: str, metavar: str, text: str) -> Any:
+    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel)
+
+
+def _one_of(panel: str, names: Any, text: str) -> Any:
+    choices = list(get_args(names))
+    return typer.Option(
+        metavar="|".join(choices), help=text, rich_help_panel=panel, autocompletion=lambda: choices
+    )
+
+
+def annotate(
+    context: typer.Context,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT", help="Videos, folders, globs, list.txt or list.csv."),
+    ] = None,
+    *,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE|FOLDER/",
+            help="Video to write (.mp4, .mov, .mkv), or a folder. Default: clip.annotated.mp4 beside it.",
+            rich_help_panel=_FILE,
+        ),
+    ] = None,
+    rows_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="OUT.PARQUET",
+            help="Draw these rows, which extract wrote, instead of analysing again.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    top: Annotated[int, _option(_DRAWING, "N", "AUs in the panel beside a face.")] = 5,
+    landmarks: Annotated[
+        bool, typer.Option("--landmarks", help="The five landmarks.", rich_help_panel=_DRAWING)
+    ] = False,
+    regions: Annotated[
+        bool,
+        typer.Option("--regions/--no-regions", help="Tint the face where AUs are.", rich_help_panel=_DRAWING),
+    ] = True,
+    timeline: Annotated[
+        bool,
+        typer.Option(
+            "--timeline/--no-timeline",
+            help="The last 10 seconds under the picture.",
+            rich_help_panel=_DRAWING,
+        ),
+    ] = True,
+    theme: Annotated[str, _option(_DRAWING, "dark|light", "Colours of panels and time line.")] = "dark",
+    scale: Annotated[
+        float, _option(_FILE, "FACTOR", "Size of the picture: 2 is twice as wide and high, 0.5 half.")
+    ] = 1.0,
+    codec: Annotated[str, _option(_FILE, "libx264|libx265|libsvtav1", "Video encoder.")] = "libx264",
+    crf: Annotated[
+        int | None,
+        _option(_FILE, "N", "Quality, 0 is best. Default: 20 with libx264, 22 libx265, 30 libsvtav1."),
+    ] = None,
+    model: Annotated[
+        str | None, _option(_MODEL, "NAME|PATH", "A model's name or file. Default: builtin.")
+    ] = None,
+    detector: Annotated[str | None, _one_of(_MODEL, DetectorName, "Face detector. Default: mtcnn.")] = None,
+    detect_every: Annotated[
+        str | None,
+        _option(_MODEL, "N|auto", "Detect in every Nth frame and follow the faces between. Default: auto."),
+    ] = None,
+    min_face: Annotated[
+        str | None, _option(_MODEL, "PIXELS", "Shorter side of the smallest face looked for. Default: 40.")
+    ] = None,
+    max_faces: Annotated[
+        str | None, _option(_MODEL, "N", "At most N faces in a frame. Default: all.")
+    ] = None,
+    device: Annotated[
+        str | None, _option(_MODEL, "auto|cpu|cuda[:0,1]", "Where to compute. Default: auto.")
+    ] = None,
+    precision: Annotated[
+        str | None, _one_of(_MODEL, Precision, "Arithmetic of the network. Default: auto.")
+    ] = None,
+    jobs: Annotated[
+        str | None, _option(_RUN, "auto|N", "Processes on the CPU. Default: auto, one for each core.")
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print the report as JSON instead of a table.", rich_help_panel=_RUN),
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", help="No progress, no table; only what went wrong.", rich_help_panel=_RUN),
+    ] = False,
+) -> None:
+    """Videos with boxes, action units and a time line drawn on them; sound and times stay as they are.
+
+    Under the picture: the course of the most active AUs. Beside each face: number, name and probability, bold
+    where the AU occurs; the mark on a bar is the model's threshold. Each frame is there once, at its time.
+    """
+    named = {name: context.params[name] for name in (*_ANALYSIS, "jobs")}
+    given = read_settings(named, lambda name, value: f"--{name.replace('_', '-')} {value}")
+    if not inputs:
+        raise UsageError("no input: name videos, folders or a list, for instance: aucli annotate talk.mp4")
+    without_use = [name for name in _ANALYSIS if name in given]
+    if rows_from is not None and without_use:
+        option = without_use[0].replace("_", "-")
+        raise UsageError(f"--from draws rows that are there: leave --{option} out, or --from")
+    settings = override(load_settings(None, os.environ), given)
+    from aucli.cli.annotate_run import run_and_show  # these import torch and rich
+    from aucli.inference.configure import configure
+    from aucli.media.encode import Encoding
+    from aucli.sinks.draw.look import Look
+
+    # Names that annotate has no option for keep their defaults: every frame is drawn.
+    analysis = {name: value for name, value in settings.items() if name in (*_ANALYSIS, "jobs")}
+    raise typer.Exit(
+        run_and_show(
+            inputs,
+            output,
+            configure(analysis),
+            rows_from=rows_from,
+            look=Look(
+                theme=theme,  # type: ignore[arg-type] # checked by Look
+                scale=scale,
+                top=top,
+                landmarks=landmarks,
+                regions=regions,
+                timeline=timeline,
+            ),
+            encoding=Encoding(codec, crf),  # type: ignore[arg-type] # checked by Encoding
+            command_line=("aucli", *context.obj),
+            as_json=as_json or settings.get("json", False),
+            quiet=quiet or settings.get("quiet", False),
+        )
+    )

@@ -1,0 +1,53 @@
+"""What is to be known of a model's AUs to draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aucli_models.au import facs_order, parse, title
+
+
+@dataclass(frozen=True, eq=False)
+class Legend:
+    """The AUs of the results, in the order of their columns.
+
+    labels: `AU12`, with a star for weak ones; titles: "Lip corner puller"; codes: as FACS codes are
+    written, `12`, `L12` for one side. thresholds: float64 (AUs,), from which probability an AU occurs.
+    order: int64 (AUs,), the rank of each AU by its FACS number.
+    """
+
+    au_names: tuple[str, ...]
+    labels: tuple[str, ...]
+    titles: tuple[str, ...]
+    codes: tuple[str, ...]
+    thresholds: NDArray[np.float64]
+    order: NDArray[np.int64]
+    has_weak: bool
+
+    @classmethod
+    def of(
+        cls, au_names: Sequence[str], thresholds: Mapping[str, float], weak_aus: Collection[str] = ()
+    ) -> Legend:
+        """From a card's fields."""
+        parsed = [parse(au) for au in au_names]
+        rank = {au: place for place, au in enumerate(sorted(au_names, key=facs_order))}
+        return cls(
+            au_names=tuple(au_names),
+            labels=tuple(f"{au}*" if au in weak_aus else au for au in au_names),
+            titles=tuple(title(au) for au in au_names),
+            codes=tuple(f"{side}{number}" for number, side in parsed),
+            thresholds=np.array([thresholds[au] for au in au_names], np.float64),
+            order=np.array([rank[au] for au in au_names], np.int64),
+            has_weak=bool(set(weak_aus) & set(au_names)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.au_names)
+
+    def in_facs_order(self, aus: Collection[int]) -> tuple[int, ...]:
+        """The same columns, sorted by FACS number."""
+        return tuple(sorted(aus, key=lambda au: int(self.order[au])))

@@ -1,0 +1,47 @@
+"""Results frame by frame, as they are drawn: from the rows of a running analysis or of a finished one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aucli.datatypes import Faces
+from aucli.sinks.rows import Rows
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResult:
+    """What is known of one frame.
+
+    faces: with tracks, in their order. probabilities: float32 (faces, AUs), NaN where unknown;
+    occurrences: bool (faces, AUs); valid: bool (faces,). The order of the AUs is the model's.
+    """
+
+    index: int
+    pts_seconds: float
+    faces: Faces
+    probabilities: NDArray[np.float32]
+    occurrences: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+
+    def __repr__(self) -> str:
+        return f"FrameResult(index={self.index}, {self.pts_seconds:.6f} s, {len(self.faces)} faces)"
+
+
+def frames_of(rows: Rows) -> Iterator[FrameResult]:
+    """The frames in these rows, in order."""
+    _, first, counts = np.unique(rows.frame_indices, return_index=True, return_counts=True)
+    faces_before = np.concatenate([[0], np.cumsum(rows.has_face)])
+    for start, count in zip(first, counts, strict=True):
+        mine = np.arange(faces_before[start], faces_before[start + count])
+        yield FrameResult(
+            int(rows.frame_indices[start]),
+            float(rows.pts_seconds[start]),
+            rows.faces.select(mine),
+            rows.probabilities[mine],
+            rows.occurrences[mine],
+            rows.valid[mine],
+        )
