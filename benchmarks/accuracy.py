@@ -81,7 +81,7 @@ class Tool:
             return None
         best = faces.select(np.array([faces.scores.argmax()]))
         crops = crop_faces(pixels, np.zeros(1, np.int64), best.landmarks, self.predictor.card.crop)
-        return self.predictor(crops)[0], best.boxes[0]
+        return self.predictor(crops).outputs[0], best.boxes[0]
 
 
 def through_the_tool(faces, tool, change=None, boxes=None):

@@ -62,6 +62,8 @@ def _show(result: TrainResult) -> None:
         )
         known = f": {found}" if found else ""
         console.print(f"Stage {stage.stage}, epoch {stage.epoch}{known}", markup=False, soft_wrap=True)
+        if card.intensity:
+            console.print(f"Intensities of use: {', '.join(card.intensity_aus) or 'none'}", markup=False)
         weak = f" (weak AUs: {', '.join(card.weak_aus)})" if card.weak_aus else ""
         console.print(f"Written: {path}{weak}", markup=False, soft_wrap=True)
     console.print(

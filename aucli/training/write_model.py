@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from aucli import __version__
 from aucli.errors import CheckpointError
 from aucli.evaluation.fit import fit
 from aucli.evaluation.leak import dataset_name
+from aucli.inference.predictor import Predictions
 from aucli.training.export import export_model
 from aucli.training.job import Job
 from aucli.training.stage_run import StageResult
@@ -44,8 +43,8 @@ def write_model(job: Job, result: StageResult) -> Card | None:
     if _may_be_fitted(job):
         assert job.watch is not None
         views = job.views(job.recipes[result.stage])
-        scores = outputs(network, job.watch, views, device=device, ranks=job.ranks)
-        fields |= _fitted(job, scores, spec.au_names)
+        found = outputs(network, job.watch, views, device=device, ranks=job.ranks)
+        fields |= _fitted(job, found, spec.au_names)
     if not job.ranks.first:
         return None
     try:
@@ -58,16 +57,23 @@ def _may_be_fitted(job: Job) -> bool:
     return job.watch is not None and job.config.select_on == "val"
 
 
-def _fitted(job: Job, scores: NDArray[np.float32], au_names: tuple[str, ...]) -> dict[str, Any]:
+def _fitted(job: Job, found: Predictions, au_names: tuple[str, ...]) -> dict[str, Any]:
     """What a card says after the fit to the people of `val`. An AU that cannot be fitted is weak."""
     assert job.parts.watch is not None
     assert job.watch is not None
-    fitted = fit(scores, job.watch.labels, au_names)
+    fitted = fit(
+        found.outputs,
+        job.watch.labels,
+        au_names,
+        intensities=found.intensities,
+        measured=job.watch.intensity,
+    )
     return {
         "thresholds": dict.fromkeys(au_names, THRESHOLD) | dict(fitted.thresholds),
         "calibration": dict(fitted.calibration),
         "validation": dict(fitted.validation),
         "weak_aus": tuple(au for au in au_names if au in fitted.weak_aus or au in fitted.left),
+        "intensity_aus": fitted.intensity_aus,
         "fitted_on": {
             "dataset": dataset_name(job.config.dataset, job.parts.watch.au_names),
             "part": "val",
@@ -98,12 +104,14 @@ def _fields(job: Job, result: StageResult) -> dict[str, Any]:
         "backbone": backbone,
         "au_set": job.au_set,
         "stage": result.stage,
+        "intensity": config.intensity,
         "fold": config.fold,
         "learnt_val": job.parts.learnt_val,
         "crop": asdict(job.convention),
         "licence": "not stated; the terms of the training data apply",
         "training_data": f"{faces.dataset}, part train{of_fold}{without}: {len(job.train)} faces of "
         f"{people} people.",
-        "description": f"{system} on {backbone}, stage {result.stage}, {len(faces.au_names)} AUs.",
+        "description": f"{system} on {backbone}, stage {result.stage}, {len(faces.au_names)} AUs"
+        + (" with intensities." if config.intensity else "."),
         "notes": notes,
     }

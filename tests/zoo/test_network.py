@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from aucli.zoo.card import Card
 from aucli.zoo.catalogue import find, packaged
 from aucli_models.au import AU_SETS
 from aucli_models.registry import ModelSpec, create_model
+from tests.models import golden
 
 
 @pytest.fixture
@@ -67,6 +70,19 @@ def test_builtin_is_packaged_small_and_complete():
         out = network(torch.zeros(1, 3, card.crop.size, card.crop.size)).probabilities
     assert out.shape == (1, len(card.au_names))
     assert out.isfinite().all()
+
+
+def test_builtin_says_what_it_always_said():
+    """Against numbers from before networks had sides and intensities; 1e-6 is rounding."""
+    want = json.loads((Path(__file__).parent / "builtin_outputs.json").read_text())
+    network, card = load("builtin")
+    pictures = golden.normalised(golden.images(3, 4))[:, :, 56:168, 56:168].contiguous()
+    with torch.inference_mode():
+        output = network(pictures)
+    for au, column in zip(card.au_names, output.probabilities.T.tolist(), strict=True):
+        assert column == pytest.approx(want[au], abs=1e-6), au
+    assert output.intensity is None
+    assert (card.intensity, card.intensity_aus) == (False, ())
 
 
 def test_unknown_names_get_the_nearest():
@@ -135,6 +151,9 @@ def test_missing_weights_are_named(model, tmp_path):
         ({"weights": "../tiny.safetensors"}, "beside the card"),
         ({"colour": "red"}, "not a model card"),
         ({"weak_aus": ["AU43"]}, "AU43"),
+        ({"intensity": True, "intensity_aus": ["AU43"]}, "intensity_aus names AU43"),
+        ({"intensity_aus": ["AU12"]}, "its network gives no intensities"),
+        ({"intensity": True}, r"lacks intensity_head\.bias, intensity_head\.weight"),
     ],
 )
 def test_cards_that_contradict_themselves_are_refused(model, changes, message):
@@ -159,3 +178,15 @@ def test_what_is_not_a_card_is_refused(tmp_path):
 def test_cards_survive_their_json():
     for entry in packaged().values():
         assert Card.from_json(json.loads(json.dumps(entry.card.to_json())), "here") == entry.card
+
+
+def test_a_card_with_intensities_survives_too():
+    card = replace(
+        find("builtin").card,
+        au_set="synth_sided",
+        thresholds=dict.fromkeys(AU_SETS["synth_sided"], 0.5),
+        intensity=True,
+        intensity_aus=("AU12", "AU12L"),
+        validation={"AU12": {"auc": 0.9, "icc": 0.7, "mae": 0.4}, "AU1": {"auc": 0.8}},
+    )
+    assert Card.from_json(json.loads(json.dumps(card.to_json())), "here") == card
