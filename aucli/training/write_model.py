@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from aucli import __version__
 from aucli.errors import CheckpointError
@@ -23,8 +25,18 @@ from aucli_models.registry import create_model
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
-def write_model(job: Job, result: StageResult) -> Card | None:
-    """Write a stage's model into the run's folder; None on every rank but the first.
+@dataclass(frozen=True, eq=False)
+class Written:
+    """card: None on every rank but the first. scores: float32 (faces, aus), the network's outputs for the
+    people that figures are taken on; None where there are none.
+    """
+
+    card: Card | None
+    scores: NDArray[np.float32] | None
+
+
+def write_model(job: Job, result: StageResult) -> Written:
+    """Write a stage's model into the run's folder.
 
     Calibration, thresholds and figures are of the weights as they are in the file, and only of people who
     were not trained on and are not those of the test part; without such people the threshold is one half.
@@ -40,17 +52,20 @@ def write_model(job: Job, result: StageResult) -> Card | None:
     network.to(device).to(memory_format=torch.channels_last)
     fields = _fields(job, result)
     fields["thresholds"] = dict.fromkeys(spec.au_names, THRESHOLD)
-    if _may_be_fitted(job):
-        assert job.watch is not None
+    scores = None
+    if job.watch is not None:
         views = job.views(job.recipes[result.stage])
         found = outputs(network, job.watch, views, device=device, ranks=job.ranks)
-        fields |= _fitted(job, found, spec.au_names)
+        scores = found.outputs
+        if _may_be_fitted(job):
+            fields |= _fitted(job, found, spec.au_names)
     if not job.ranks.first:
-        return None
+        return Written(None, scores)
     try:
-        return export_model(network, job.config.out, job.name(result.stage), fields, dtype=dtype)
+        card = export_model(network, job.config.out, job.name(result.stage), fields, dtype=dtype)
     except ValueError as error:
         raise CheckpointError(f"{error}: give --weights fp32") from error
+    return Written(card, scores)
 
 
 def _may_be_fitted(job: Job) -> bool:

@@ -98,6 +98,11 @@ def test_the_record_says_what_was_done(run):
     assert found["dataset"]["val"]["faces"] == 40
     assert found["versions"]["torch"]
     assert found["results"]["2"]["epochs"] == [dict(entry) for entry in result.stages[1].history]
+    first, second = (stage.history[-1]["mean_auc"] for stage in result.stages)
+    difference = found["stage2_minus_stage1"]
+    assert difference["mean_auc"] == pytest.approx(second - first, abs=2e-3)
+    assert difference["mean_auc_interval"][0] <= difference["mean_auc"] <= difference["mean_auc_interval"][1]
+    assert (difference["faces"], difference["subjects"]) == (40, 2)
 
 
 def test_tensorboard_reads_the_logs(run):
