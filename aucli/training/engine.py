@@ -202,9 +202,8 @@ class Engine:
 
     def seen(self, batch: Batch, part: Part) -> Seen:
         """A part of a batch as it is trained on in this step."""
-        clean = self.recipe.clean if self.step_number >= self.recipe.clean_from * self.steps else 0.0
         draws = Draws(self.seed, batch.epoch, part.positions, device=self._device, purpose=_VIEWS)
-        images, flipped = self._views.training(part.crops, draws, clean=clean)
+        images, flipped = self._views.training(part.crops, draws, clean=self.recipe.clean)
         intensity = None if part.intensity is None else self._swap_sides(part.intensity, flipped)
         return Seen(images, self._swap_sides(part.labels, flipped), intensity, part.positions)
 
