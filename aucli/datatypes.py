@@ -199,11 +199,12 @@ class DecodeSummary:
         if self.stopped_early:
             found.append(self.stopped_early)
         if self.packets_failed:
-            found.append(f"{_count(self.packets_failed, 'packet')} could not be decoded")
+            found.append(f"{counted(self.packets_failed, 'packet')} could not be decoded")
         if self.frames_corrupt:
-            found.append(f"{_count(self.frames_corrupt, 'damaged frame')}")
+            found.append(f"{counted(self.frames_corrupt, 'damaged frame')}")
         return "; ".join(found) or None
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """`1 video`, `2 videos`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

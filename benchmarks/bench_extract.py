@@ -148,7 +148,7 @@ class Bench:
                 tensor = torch.from_numpy(picture).unsqueeze(0).to(self.device)
                 five = np.asarray(points, np.float32)[None]
                 crop = crop_faces(tensor, np.zeros(1, np.int64), five, self.predictor.card.crop)
-                probabilities, _ = postprocess(self.predictor(crop))
+                probabilities, _ = postprocess(self.predictor(crop).outputs)
                 rows.append((box, pose_degrees(five), sharpness(crop), probabilities))
         return rows
 

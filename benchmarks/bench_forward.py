@@ -25,8 +25,10 @@ import contextlib
 import gc
 import itertools
 import json
+import math
 import multiprocessing
 import os
+import resource
 import statistics
 import sys
 import time
@@ -56,6 +58,7 @@ ALL = [
 ]
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 MIN_SECONDS = 0.3  # of one measurement: small batches are run several times
+SHARE = 0.8  # of the free memory that a run may take
 LARGE = 32  # pictures: from here on a CPU runs a batch once
 
 
@@ -174,8 +177,19 @@ class Once:
     cpu: float
 
 
-def once(case: Case, warm_up: int) -> Once:
-    """A run after one of `warm_up` pictures, on the CPU."""
+def once(case: Case, warm_up: int) -> Once | None:
+    """A run after one of `warm_up` pictures, on the CPU; None where the memory does not suffice."""
+    limit = status_kib("VmSize") * 1024 + int(SHARE * available("cpu"))
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    try:
+        return _once(case, warm_up)
+    except (MemoryError, RuntimeError) as error:
+        if "memory" not in str(error):
+            raise
+        return None
+
+
+def _once(case: Case, warm_up: int) -> Once:
     network, images, labels = case.build()
     case.runner(network, images[:warm_up], labels[:warm_up])()
     run = case.runner(network, images, labels)
@@ -191,7 +205,8 @@ def once(case: Case, warm_up: int) -> Once:
 def peak(case: Case) -> float:
     """MiB that a run takes beyond what stays; the first run is not counted."""
     if case.device == "cpu":
-        return in_fresh_process(case, case.batch).peak_mib
+        found = in_fresh_process(case, case.batch)
+        return math.nan if found is None else found.peak_mib
     run = case.runner(*case.build())
     run()
     gc.collect()
@@ -208,7 +223,7 @@ def status_kib(field: str) -> int:
     return int(next(line for line in lines if line.startswith(f"{field}:")).split()[1])
 
 
-def in_fresh_process(case: Case, warm_up: int) -> Once:
+def in_fresh_process(case: Case, warm_up: int) -> Once | None:
     # Freed memory must go back at once, or the next run takes it unseen.
     os.environ["MALLOC_MMAP_THRESHOLD_"] = os.environ["MALLOC_TRIM_THRESHOLD_"] = "65536"
     context = multiprocessing.get_context("spawn")
@@ -237,6 +252,16 @@ def forms(device: str, *, training: bool) -> list[str]:
     return ["plain", "ours", *(["compiled", "graph"] if device != "cpu" and not training else [])]
 
 
+def run_once(row: dict[str, object], case: Case) -> list[tuple[dict[str, object], list[tuple[float, float]]]]:
+    """The row with its seconds, or nothing where it does not fit; fills in the row."""
+    found = in_fresh_process(case, 1)
+    if found is None:
+        row["left_out"] = f"needs more than {SHARE * available('cpu') / 2**30:.0f} GiB"
+        return []
+    row |= {"runs": 1, "peak_mib": round(found.peak_mib, 1)}
+    return [(row, [(found.wall, found.cpu)])]
+
+
 def add_differences(rows: list[dict[str, object]], outputs: dict[tuple[str, str], torch.Tensor]) -> None:
     for row in rows:
         key = row["precision"], row["form"]
@@ -249,7 +274,7 @@ def add_differences(rows: list[dict[str, object]], outputs: dict[tuple[str, str]
 def measure(name: str, batch: int, training: bool, args: argparse.Namespace) -> list[dict[str, object]]:
     """The rows of one network, batch and mode: every form and precision, in alternating rounds."""
     needs = plain_needs(spec_of(name), batch, training=training)
-    fits = needs < 0.8 * available(args.device)
+    fits = needs < SHARE * available(args.device)
     large = args.device == "cpu" and batch >= LARGE
     rows, running, single = [], [], []
     for precision in args.precisions:
@@ -262,9 +287,7 @@ def measure(name: str, batch: int, training: bool, args: argparse.Namespace) -> 
                 row["left_out"] = f"needs about {needs / 2**30:.0f} GiB"
                 continue
             if large:
-                found = in_fresh_process(case, 1)
-                row |= {"runs": 1, "peak_mib": round(found.peak_mib, 1)}
-                single.append((row, [(found.wall, found.cpu)]))
+                single += run_once(row, case)
                 continue
             if args.memory:
                 row["peak_mib"] = round(peak(case), 1)

@@ -79,13 +79,12 @@ def counts_of(labels):
 
 def alone(engine, examples, recipe, device, steps):
     batch = next(all_batches(examples, recipe, device, 0))
-    part = batch.parts[0]
-    images = engine._view(batch, part)
-    counts = counts_of(part.labels)
+    part = engine.seen(batch, batch.parts[0])
+    counts = (batch.counts.labels, batch.counts.pairs, 0)
 
     def step():
         engine.objective.zero_grad(set_to_none=True)
-        engine.objective(images, part.labels, None, counts).backward()
+        engine.objective(part.images, part.labels, None, counts).backward()
 
     engine.network.train()
     step()
@@ -94,7 +93,7 @@ def alone(engine, examples, recipe, device, steps):
     for _ in range(steps):
         step()
     finish(device)
-    return steps * len(images) / (time.perf_counter() - start)
+    return steps * len(part.images) / (time.perf_counter() - start)
 
 
 def all_batches(examples, recipe, device, epoch):

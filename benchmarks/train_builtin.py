@@ -3,9 +3,9 @@
     python benchmarks/train_builtin.py ../shared/synthfaces/trainval --work runs/builtin --install
 
 It is `aucli train --recipe synth` with the built-in's name and the words on its card, and goes on where it
-was stopped. `--install` puts the result into aucli/zoo. The weights that ship were trained before this
-command existed, with the same losses, augmentation and recipe in several sittings:
-results/train_builtin.json says how, and what did not help.
+was stopped. `--install` puts the result into aucli/zoo. The weights that ship were trained in several
+sittings, the later ones with `--init` from what was there: results/train_builtin.json says how, and what
+did not help.
 """
 
 import argparse
@@ -29,7 +29,8 @@ TRAINING_DATA = (
 )
 DESCRIPTION = (
     "Small two-stage ME-GraphAU network for a first look without a download. All figures here are on "
-    "rendered faces of other synthetic people, to which calibration and thresholds were fitted too; "
+    "rendered faces of other synthetic people, to which calibration and thresholds were fitted too, and "
+    "which were watched during training; "
     "accuracy on people has not been measured. Occurrence means an intensity of 2 (B) or more."
 )
 CITATIONS = (
@@ -52,6 +53,11 @@ def main():
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--epochs", type=int, nargs=2, help="of stage 1 and stage 2; default: the recipe's")
+    parser.add_argument("--rate", type=float, nargs=2, help="of stage 1 and stage 2; default: the recipe's")
+    parser.add_argument("--init", default="scratch", help="a stage-1 model to go on from")
+    parser.add_argument(
+        "--precision", default="auto", help="bf16 is twice as fast where there is AVX512-BF16"
+    )
     parser.add_argument("--install", action="store_true", help="put the result into the package")
     args = parser.parse_args()
     config = TrainConfig(
@@ -61,7 +67,9 @@ def main():
         arch="me_graphau_resnet10_small",
         recipe="synth",
         epochs=tuple(args.epochs) if args.epochs else None,
-        init="scratch",
+        rate=tuple(args.rate) if args.rate else None,
+        init=args.init,
+        precision=args.precision,
         device=args.device,
         weights="fp16",
     )

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from aucli.cli.names import shorten
+from aucli.datatypes import counted
 from aucli.inference.events import (
     Event,
     RunStarted,
@@ -93,7 +94,9 @@ class Lines:
         counts = self._counts
         if isinstance(event, RunStarted):
             devices = ", ".join(event.devices)
-            self._print(f"{event.videos} videos, {event.reused} done before, {event.model} on {devices}")
+            self._print(
+                f"{counted(event.videos, 'video')}, {event.reused} done before, {event.model} on {devices}"
+            )
         elif isinstance(event, WorkerLost):
             self._print(_lost(event))
         elif time.monotonic() - self._printed >= self._seconds_between:

@@ -50,6 +50,11 @@ def show_evaluation(result: Evaluation, console: Console) -> None:
     for mode in result.modes:
         name = "F1" if mode == "protocol" else "F1 card"
         _say(console, f"{name}: {_DECIDED[mode]}.")
+    if any(one.scores.has_intensities for one in result.tested):
+        _say(
+            console,
+            "Of intensities: ICC(3,1) (Shrout and Fleiss 1979), mean absolute error, Pearson's r.",
+        )
     if any(len(one.scores.auc_draws) for one in result.tested):
         few = min(one.scores.subjects for one in result.tested) < _FEW_SUBJECTS
         rough = " It is rough for so few people." if few else ""
@@ -71,7 +76,7 @@ _LEFT_OUT = (
     (),
     ("AP", "acc."),
     ("AP", "acc.", "prec.", "rec."),
-    ("AP", "acc.", "prec.", "rec.", "n", "thr."),
+    ("AP", "acc.", "prec.", "rec.", "n", "thr.", "r"),
 )
 """Columns that a narrow terminal goes without; --json, --csv and --report have all of them."""
 _COARSE = ("base", "thr.")
@@ -99,6 +104,8 @@ def _one_test(result: Evaluation, left_out: Sequence[str]) -> Table:
     }
     if card is not None:
         columns |= {"thr.": (card.thresholds.astype(float), None), "F1 card": (card.f1, None)}
+    if scores.has_intensities:
+        columns |= {"ICC": (scores.icc, None), "MAE": (scores.mae, None), "r": (scores.pearson, None)}
     columns = {heading: column for heading, column in columns.items() if heading not in left_out}
     table = _table("AU")
     counts = "n" not in left_out
@@ -133,6 +140,7 @@ def _folds(result: Evaluation) -> Table:
     headings = ["F1 mean ± sd", "95 %"]
     headings += [f"fold {one.fold}" for one in result.tested] if few else ["lowest", "highest"]
     headings += ["AUC mean ± sd", *(["F1 card"] if "card" in over else [])]
+    headings += ["ICC mean ± sd"] if "intensity" in over else []
     table = _table("AU")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -146,6 +154,8 @@ def _folds(result: Evaluation) -> Table:
         cells.append(_spread(auc, place))
         if "card" in over:
             cells.append(_spread(over["card"]["f1"], place))
+        if "intensity" in over:
+            cells.append(_spread(over["intensity"]["icc"], place))
         if au == "mean":
             table.add_section()
         table.add_row(au, *cells)

@@ -87,6 +87,8 @@ def show_model(card: Card, console: Console) -> None:
     console.print(
         f"Model {card.name}: {card.system}, {len(card.au_names)} AUs. Licence: {card.licence}.", markup=False
     )
+    if card.intensity_aus:
+        console.print(f"Intensities (0 to 5) are written for {', '.join(card.intensity_aus)}.", markup=False)
     if card.weak_aus:
         console.print(f"Its figures for {', '.join(card.weak_aus)} are weak: draw no conclusions from them.")
     if card.name in packaged():

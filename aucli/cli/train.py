@@ -26,7 +26,7 @@ def train(
     fold: Annotated[int | None, _value(_DATA, "1|2|3", "Train on what this fold does not test.")] = None,
     au_set: Annotated[
         str | None,
-        _value(_DATA, "NAME", "bp4d, disfa, hybrid or synth. Default: the dataset's own."),
+        _value(_DATA, "NAME", "bp4d, disfa, hybrid, synth or synth_sided. Default: the dataset's own."),
     ] = None,
     hold_out: Annotated[
         bool,
@@ -40,6 +40,15 @@ def train(
     arch: Annotated[
         str, _value(_NETWORK, "SYSTEM_BACKBONE", "For instance me_graphau_swin_base, open_graphau_resnet50.")
     ] = "me_graphau_resnet50",
+    intensity: Annotated[
+        bool,
+        _value(
+            _NETWORK,
+            "",
+            "Give intensities (0 to 5) too; for datasets that have them.",
+            "--intensity",
+        ),
+    ] = False,
     stage: Annotated[
         str, _value(_NETWORK, "1|2|both", "Stage 2 alone begins with --init, or with the stage 1 in --out.")
     ] = "both",
@@ -114,6 +123,7 @@ def train(
         "arch": arch,
         "stage": _one_of("--stage", stage, "1", "2", "both"),
         "au_set": au_set,
+        "intensity": intensity,
         "recipe": _one_of("--recipe", recipe, "published", "synth"),
         "epochs": _numbers("--epochs", epochs, int),
         "batch_size": batch_size,

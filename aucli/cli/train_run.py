@@ -20,7 +20,9 @@ from rich.progress import (
 )
 
 from aucli.cli.summary import stdout_console
+from aucli.datatypes import counted
 from aucli.errors import DeviceError, TrainingError, UsageError
+from aucli.evaluation.compare import Difference
 from aucli.inference.supervisor import stop_on_sigterm
 from aucli.training.distributed import Ranks
 from aucli.training.events import EpochDone, Event, Note, Packing, StageStarted, StepDone
@@ -62,11 +64,28 @@ def _show(result: TrainResult) -> None:
         )
         known = f": {found}" if found else ""
         console.print(f"Stage {stage.stage}, epoch {stage.epoch}{known}", markup=False, soft_wrap=True)
+        if card.intensity:
+            console.print(f"Intensities of use: {', '.join(card.intensity_aus) or 'none'}", markup=False)
         weak = f" (weak AUs: {', '.join(card.weak_aus)})" if card.weak_aus else ""
         console.print(f"Written: {path}{weak}", markup=False, soft_wrap=True)
+    if result.difference is not None:
+        console.print(_in_words(result.difference), markup=False, soft_wrap=True)
     console.print(
         f"Try: aucli extract VIDEOS -o out.parquet --model {result.paths[-1]}", markup=False, soft_wrap=True
     )
+
+
+def _in_words(difference: Difference) -> str:
+    parts = []
+    for name, value, ends in (
+        ("mean AUC", difference.mean_auc, difference.mean_auc_interval),
+        ("mean F1 at 0.5", difference.mean_f1, difference.mean_f1_interval),
+    ):
+        if value is not None:
+            between = "" if ends is None else f" (95 %: {ends[0]:+.4f} to {ends[1]:+.4f})"
+            parts.append(f"{name} {value:+.4f}{between}")
+    faces, people = counted(difference.faces, "face"), counted(difference.subjects, "subject")
+    return f"Stage 2 minus stage 1, {faces} of {people}: {', '.join(parts)}"
 
 
 class _Lines:

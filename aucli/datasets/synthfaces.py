@@ -14,8 +14,6 @@ from aucli.datasets.labelled import LabelledFaces
 from aucli.errors import InputNotFoundError, UsageError
 from aucli_models.au import AU_SETS
 
-SIDED = tuple(f"AU{number}{side}" for number in (1, 2, 4, 6, 10, 12, 14) for side in "LR")
-
 
 def read_synthfaces(root: Path) -> tuple[LabelledFaces, tuple[str, ...]]:
     """All faces, and the split that each belongs to; labels are an intensity of at least 2.
@@ -26,7 +24,7 @@ def read_synthfaces(root: Path) -> tuple[LabelledFaces, tuple[str, ...]]:
     """
     if not (root / "labels.parquet").is_file():
         raise InputNotFoundError(f"{root}: no labels.parquet here; give the folder that holds it and images/")
-    au_names = (*AU_SETS["synth"], *SIDED)
+    au_names = AU_SETS["synth_sided"]
     points = [f"p{point}{axis}" for point in range(5) for axis in "xy"]
     try:
         table = pd.read_parquet(root / "labels.parquet")

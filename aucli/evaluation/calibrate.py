@@ -107,7 +107,13 @@ def calibrate(request: Request) -> Calibrated:
     )
     outputs = predict(faces, predictor, request.on_progress)
     before = sample_of(faces, outputs, entry.card, au_names)
-    fitted = fit(before.outputs, before.labels, au_names)
+    fitted = fit(
+        before.outputs,
+        before.labels,
+        au_names,
+        intensities=before.intensities,
+        measured=before.measured,
+    )
     if not fitted.thresholds:
         reasons = "; ".join(f"{au}: {reason}" for au, reason in fitted.left.items())
         raise UsageError(f"no AU can be fitted to this set ({reasons}): give one with more labelled faces")
@@ -193,6 +199,12 @@ def _new_card(
             au
             for au in old.au_names
             if au in fitted.weak_aus or (au in old.weak_aus and au not in fitted.thresholds)
+        ),
+        intensity_aus=tuple(
+            au
+            for au in old.au_names
+            if au in fitted.intensity_aus
+            or (au in old.intensity_aus and "icc" not in fitted.validation.get(au, {}))
         ),
         fitted_on={
             "dataset": dataset,

@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aucli.datasets.labelled import MISSING
-from aucli.evaluation.metrics import best_f1_threshold, f1, platt, roc_auc
+from aucli.evaluation.metrics import best_f1_threshold, f1, icc, mean_absolute_error, platt, roc_auc
 
 FEWEST = 10
 """Positive and negative faces that an AU must have to be fitted."""
 WEAK_AUC = 0.75
 """Below this AUC on the validation subjects an AU is marked as weak."""
+GOOD_ICC = 0.6
+"""From this ICC(3,1) on the validation subjects an AU's intensity is worth writing: "good" by Cicchetti,
+Guidelines, criteria, and rules of thumb for evaluating normed and standardized assessment instruments in
+psychology, 1994."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Fit:
     """What was fitted, by AU; an AU that could not be is only in `left`, with the reason.
 
     calibration: slope and intercept of Platt's sigmoid on the network's output. thresholds: on the
-    calibrated probability. validation: `auc`, `f1` and `base_rate` on the same faces, as a card has them.
+    calibrated probability. validation: `auc`, `f1` and `base_rate` on the same faces, as a card has them, and
+    for an intensity that was measured `icc` and `mae`.
     """
 
     calibration: Mapping[str, tuple[float, float]]
@@ -34,13 +39,27 @@ class Fit:
     def weak_aus(self) -> tuple[str, ...]:
         return tuple(au for au, figures in self.validation.items() if figures["auc"] < WEAK_AUC)
 
+    @property
+    def intensity_aus(self) -> tuple[str, ...]:
+        """AUs whose intensity is worth writing, by `GOOD_ICC`."""
+        return tuple(au for au, figures in self.validation.items() if figures.get("icc", -1.0) >= GOOD_ICC)
 
-def fit(outputs: NDArray[np.float32], labels: NDArray[np.int8], au_names: tuple[str, ...]) -> Fit:
+
+def fit(
+    outputs: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    au_names: tuple[str, ...],
+    *,
+    intensities: NDArray[np.float32] | None = None,
+    measured: NDArray[np.float32] | None = None,
+) -> Fit:
     """Platt's calibration, and on it the threshold with the highest F1, for each AU by itself.
 
     outputs: (faces, AUs), the network's. labels: (faces, AUs), 1, 0 or `MISSING`. An AU with fewer than
     `FEWEST` positive or negative faces is left as it is: so few would fit a threshold to chance. So is one
     whose output does not rise with the label, for which no threshold is right.
+
+    intensities, measured: (faces, AUs), what the network gives and what was coded, NaN where nothing was.
     """
     calibration, thresholds, validation, left = {}, {}, {}, {}
     for place, au in enumerate(au_names):
@@ -63,4 +82,13 @@ def fit(outputs: NDArray[np.float32], labels: NDArray[np.int8], au_names: tuple[
             "f1": round(f1(probability, known, threshold), 4),
             "base_rate": round(positive / (positive + negative), 4),
         }
+        if intensities is not None and measured is not None:
+            validation[au] |= _of_intensity(intensities[:, place], measured[:, place])
     return Fit(calibration, thresholds, validation, left)
+
+
+def _of_intensity(predicted: NDArray[np.float32], measured: NDArray[np.float32]) -> dict[str, float]:
+    agreement = icc(np.stack([predicted, measured], axis=1))
+    if np.isnan(agreement):
+        return {}
+    return {"icc": round(agreement, 4), "mae": round(mean_absolute_error(predicted, measured), 4)}

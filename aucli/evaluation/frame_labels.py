@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,8 @@ class FrameLabels:
     """One row per labelled frame. The time of a row is either a frame number or seconds.
 
     frames: int64 (rows,), or None. seconds: float64 (rows,), or None. labels: int8 (rows, AUs), 1, 0 or
-    `MISSING`. subjects: None where the table does not name them.
+    `MISSING`. subjects: None where the table does not name them. intensity: float32 (rows, AUs), 0 to 5, NaN
+    where not coded; None where there are none.
     """
 
     au_names: tuple[str, ...]
@@ -32,6 +33,7 @@ class FrameLabels:
     seconds: NDArray[np.float64] | None
     subjects: tuple[str, ...] | None
     labels: NDArray[np.int8]
+    intensity: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -50,14 +52,16 @@ def labels_of_dataset(faces: LabelledFaces, frame_offset: int = 0) -> FrameLabel
             f"{faces.dataset}: its pictures are not numbered frames of videos: no extraction fits them"
         )
     frames = faces.frames.astype(np.int64) + frame_offset
-    return FrameLabels(faces.au_names, faces.videos, frames, None, faces.subjects, faces.labels)
+    return FrameLabels(
+        faces.au_names, faces.videos, frames, None, faces.subjects, faces.labels, faces.intensity
+    )
 
 
 def read_labels(path: Path, frame_offset: int = 0) -> FrameLabels:
     """A table (.csv, .parquet) with the columns `video`, `frame` or `time_s`, and one per AU (`AU12`).
 
     An AU's value is 1, 0, or empty where it was not coded. Where there is a column `AU12_occ`, it is taken,
-    and `AU12` for an intensity. A column `subject` is used if there.
+    and `AU12` for an intensity. So is `AU12_int`. A column `subject` is used if there.
     frame_offset: see `labels_of_dataset`.
 
     Raises:
@@ -86,6 +90,7 @@ def read_labels(path: Path, frame_offset: int = 0) -> FrameLabels:
         if table[name].isna().any():
             row = int(np.flatnonzero(table[name].isna())[0])
             raise UsageError(f"{path}: the column {name} is empty in row {row + 1}")
+    intensity = _intensities(table, columns, path)
     labels = np.stack([_labels(table[name], f"{path}: column {name}") for name in columns.values()], axis=1)
     time = _numbers(table[times[0]], f"{path}: column {times[0]}")
     if times == ["frame"] and (time != np.floor(time)).any():
@@ -97,6 +102,7 @@ def read_labels(path: Path, frame_offset: int = 0) -> FrameLabels:
         time if times == ["time_s"] else None,
         tuple(map(str, table["subject"])) if "subject" in table else None,
         labels,
+        intensity,
     )
 
 
@@ -110,6 +116,25 @@ def _au_columns(names: Iterable[str]) -> dict[str, str]:
             continue
         found[f"AU{number}{side}"] = name
     return dict(sorted(found.items(), key=lambda item: facs_order(item[0])))
+
+
+def _intensities(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> NDArray[np.float32] | None:
+    """Of the AUs with the columns of labels `columns`; None where the table has none."""
+    found = np.full((len(table), len(columns)), np.nan, np.float32)
+    some = False
+    for place, name in enumerate(columns.values()):
+        stem = name.removesuffix("_occ")
+        of_au = [other for other in (f"{stem}_int", stem) if other in table and other != name]
+        if not of_au:
+            continue
+        values = _numbers(table[of_au[0]], f"{path}: column {of_au[0]}")
+        wrong = (values > 5) | ((values < 0) & (values != MISSING))
+        if wrong.any():
+            raise UsageError(
+                f"{path}: column {of_au[0]} holds {values[wrong][0]:g}: an intensity is 0 to 5, or empty"
+            )
+        found[:, place], some = np.where(values == MISSING, np.nan, values), True
+    return found if some else None
 
 
 def _labels(column: pd.Series, shown: str) -> NDArray[np.int8]:

@@ -89,13 +89,13 @@ class Extraction:
         self.card = next(iter(cards.values()))
 
     def read(self, au_names: Iterable[str]) -> pd.DataFrame:
-        """Video, subject, frame, time, track, and probability and occurrence of these AUs."""
+        """Video, subject, frame, time, track, and probability, occurrence and intensity of these AUs."""
         import pandas as pd
         import pyarrow.parquet as pq
 
         wanted = ["video", "subject", "frame", "time_s", "track"]
         for au in au_names:
-            wanted += [f"{column_name(au)}_prob", column_name(au)]
+            wanted += [f"{column_name(au)}_prob", column_name(au), f"{column_name(au)}_int"]
         tables = []
         for file in self.files:
             columns = [name for name in wanted if name in pq.read_schema(file).names]
@@ -239,6 +239,10 @@ def _sample(
     else:
         of_rows = tuple(subjects[row] for row in rows)
     places = [labels.au_names.index(au) for au in au_names]
+    intensities = np.full(probabilities.shape, np.nan, np.float32)
+    for place, au in enumerate(au_names):
+        if au in card.intensity_aus:
+            intensities[:, place] = chosen[f"{column_name(au)}_int"]
     return Sample(
         au_names=au_names,
         outputs=_outputs(card, probabilities, au_names),
@@ -247,6 +251,8 @@ def _sample(
         thresholds=np.array([card.thresholds[au] for au in au_names], np.float32),
         labels=np.ascontiguousarray(labels.labels[rows][:, places]),
         subjects=of_rows,
+        intensities=intensities if card.intensity_aus else None,
+        measured=None if labels.intensity is None else labels.intensity[rows][:, places],
     )
 
 

@@ -50,6 +50,39 @@ def precision_recall_steps(
     return ranked[last_of_tie], hits[last_of_tie] / (last_of_tie + 1), recall
 
 
+def icc(ratings: Floats) -> float:
+    """ICC(3,1) of ratings (targets, judges), consistency of fixed judges; NaN where nothing varies.
+
+    Shrout and Fleiss, Intraclass correlations: uses in assessing rater reliability, 1979. A target that a
+    judge has not rated (NaN) does not count.
+    """
+    ratings = ratings[np.isfinite(ratings).all(1)].astype(np.float64)
+    targets, judges = ratings.shape
+    if targets < 2:
+        return float("nan")
+    of_target, of_judge = ratings.mean(1, keepdims=True), ratings.mean(0)
+    between = judges * of_target.var(ddof=1)
+    left = ratings - of_target - of_judge + ratings.mean()
+    error = np.square(left).sum() / ((targets - 1) * (judges - 1))
+    total = between + (judges - 1) * error
+    return float((between - error) / total) if total > 0 else float("nan")
+
+
+def mean_absolute_error(predicted: Floats, measured: Floats) -> float:
+    """Mean distance of the two, both (samples,); NaN where nothing was measured."""
+    known = np.isfinite(predicted) & np.isfinite(measured)
+    return float(np.abs(predicted[known] - measured[known]).mean()) if known.any() else float("nan")
+
+
+def pearson(predicted: Floats, measured: Floats) -> float:
+    """Linear correlation of the two, both (samples,); NaN where one of them does not vary."""
+    known = np.isfinite(predicted) & np.isfinite(measured)
+    x, y = predicted[known].astype(np.float64), measured[known].astype(np.float64)
+    if len(x) < 2 or not (np.ptp(x) > 0 and np.ptp(y) > 0):
+        return float("nan")
+    return float(np.corrcoef(x, y)[0, 1])
+
+
 def f1(scores: Floats, labels: Floats, threshold: float) -> float:
     """F1 of `scores >= threshold`; 0 where nothing is positive, as the authors' code has it."""
     known = np.isfinite(labels)

@@ -31,12 +31,14 @@ Progress = Callable[[int, int], None]
 class Outputs:
     """The network's outputs, float32 (len(rows), AUs of the card), of the rows that could be read.
 
+    intensities: alike, or None where the network gives none.
     rows: int64, in order. unreadable: path -> reason.
     """
 
     values: NDArray[np.float32]
     rows: NDArray[np.int64]
     unreadable: dict[str, str]
+    intensities: NDArray[np.float32] | None = None
 
 
 def predict(faces: LabelledFaces, predictor: Predictor, on_progress: Progress | None = None) -> Outputs:
@@ -56,18 +58,21 @@ def predict(faces: LabelledFaces, predictor: Predictor, on_progress: Progress | 
             done += len(crops)
             if on_progress is not None:
                 on_progress(done, len(faces))
-    values = np.concatenate([np.zeros((0, len(predictor.card.au_names)), np.float32), *parts])
+    nothing = np.zeros((0, len(predictor.card.au_names)), np.float32)
+    values = np.concatenate([nothing, *(part.outputs for part in parts)])
+    given = [part.intensities for part in parts if part.intensities is not None]
+    intensities = np.concatenate([nothing, *given]) if predictor.card.intensity else None
     rows = np.setdiff1d(np.arange(len(faces)), sorted(unreadable.rows))
     if len(rows) == 0:
         raise UsageError(
             f"{faces.root}: this part of {faces.dataset} has no faces: nothing can be measured on it"
         )
-    if not np.isfinite(values[rows]).all():
+    if not all(np.isfinite(some[rows]).all() for some in (values, intensities) if some is not None):
         raise CheckpointError(
             f"{predictor.card.name} gives values that are not finite: its weights are damaged"
         )
     reasons = {faces.paths[row]: reason for row, reason in sorted(unreadable.reasons.items())}
-    return Outputs(values[rows], rows, reasons)
+    return Outputs(values[rows], rows, reasons, None if intensities is None else intensities[rows])
 
 
 def _crops(
@@ -83,6 +88,7 @@ def sample_of(faces: LabelledFaces, outputs: Outputs, card: Card, au_names: tupl
     probabilities, occurrences = Postprocess.of(card)(outputs.values)
     columns = [card.au_names.index(au) for au in au_names]
     labels = [faces.au_names.index(au) for au in au_names]
+    measured = None if faces.intensity is None else faces.intensity[outputs.rows][:, labels]
     return Sample(
         au_names=au_names,
         outputs=outputs.values[:, columns],
@@ -91,4 +97,6 @@ def sample_of(faces: LabelledFaces, outputs: Outputs, card: Card, au_names: tupl
         thresholds=np.array([card.thresholds[au] for au in au_names], np.float32),
         labels=faces.labels[outputs.rows][:, labels],
         subjects=tuple(faces.subjects[row] for row in outputs.rows),
+        intensities=None if outputs.intensities is None else outputs.intensities[:, columns],
+        measured=measured,
     )

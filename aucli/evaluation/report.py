@@ -110,6 +110,8 @@ def _measured(result: Evaluation, mode: str) -> str:
         "recall": "recall", "accuracy": "accuracy", "AUC": "auc", "95 % ": ("auc_lower", "auc_upper"),
         "AP": "average_precision", "TP": "tp", "FP": "fp", "FN": "fn", "TN": "tn",
     }  # fmt: skip
+    if any(one.scores.has_intensities for one in result.tested):
+        columns |= {"ICC(3,1)": "icc", "MAE": "mae", "Pearson r": "pearson"}
     if len(result.tested) == 1:
         del columns["fold"]
     body = []
@@ -134,6 +136,8 @@ def _folds(result: Evaluation) -> str:
     over = result.over_folds()
     shown: list[tuple[str, OverFolds]] = [("AUC", over["ranking"]["auc"])]
     shown += [(f"F1, {MODE_NAMES[mode]}", over[mode]["f1"]) for mode in result.modes]
+    if "intensity" in over:
+        shown += [("ICC(3,1)", over["intensity"]["icc"]), ("MAE", over["intensity"]["mae"])]
     parts = ["<h2>Over the folds</h2>"]
     for heading, figure in shown:
         body = []

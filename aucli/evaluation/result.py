@@ -12,7 +12,7 @@ from aucli.evaluation.bootstrap import interval, mean_over_aus
 from aucli.evaluation.join import Joined
 from aucli.evaluation.papers import PaperRow
 from aucli.evaluation.sample import Sample
-from aucli.evaluation.scores import Floats, Mode, Scores, number, numbers
+from aucli.evaluation.scores import INTENSITY_FIGURES, Floats, Mode, Scores, number, numbers
 from aucli.zoo.card import Card
 
 
@@ -118,7 +118,7 @@ class Evaluation:
         return tuple(mode for mode in names if all(mode in one.scores.modes for one in self.tested))
 
     def over_folds(self) -> dict[str, dict[str, OverFolds]]:
-        """`ranking` and each mode -> figure -> its course over the folds."""
+        """`ranking`, each mode, and `intensity` if there is any -> figure -> its course over the folds."""
         scores = [one.scores for one in self.tested]
         found: dict[str, dict[str, OverFolds]] = {
             "ranking": {
@@ -137,6 +137,11 @@ class Evaluation:
                     np.stack([one.draws for one in decisions]) if name == "f1" and _drawn(scores) else None,
                 )
                 for name in ("f1", "precision", "recall", "accuracy")
+            }
+        if all(one.has_intensities for one in scores):
+            found["intensity"] = {
+                name: OverFolds.of(np.stack([getattr(one, name) for one in scores]))
+                for name in INTENSITY_FIGURES
             }
         return found
 

@@ -20,6 +20,8 @@ class Sample:
     occurrences: bool (faces, AUs), probability at or above the card's threshold.
     thresholds: float32 (AUs,), the card's, on the probabilities.
     labels: int8 (faces, AUs), 1, 0 or `MISSING`. subjects: person in each face.
+    intensities, measured: float32 (faces, AUs), 0 to 5, as the network gives them and as they were coded, NaN
+        where there is none; None where the network or the labels have none at all.
     """
 
     au_names: tuple[str, ...]
@@ -29,6 +31,8 @@ class Sample:
     thresholds: NDArray[np.float32]
     labels: NDArray[np.int8]
     subjects: tuple[str, ...]
+    intensities: NDArray[np.float32] | None = None
+    measured: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.subjects), len(self.au_names))
@@ -38,6 +42,9 @@ class Sample:
             ("occurrences", self.occurrences, "bool"),
             ("labels", self.labels, "int8"),
         ]
+        for name in ("intensities", "measured"):
+            if getattr(self, name) is not None:
+                given.append((name, getattr(self, name), "float32"))
         for name, array, dtype in given:
             check_array(f"Sample.{name}", array, shape, dtype)
         check_array("Sample.thresholds", self.thresholds, shape[1:], "float32")

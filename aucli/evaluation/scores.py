@@ -19,13 +19,14 @@ from aucli.evaluation.bootstrap import (
     mean_over_aus,
 )
 from aucli.evaluation.counts import accuracy_of, count_by_group, f1_of, precision_of, recall_of
-from aucli.evaluation.metrics import average_precision, roc_auc
+from aucli.evaluation.metrics import average_precision, icc, mean_absolute_error, pearson, roc_auc
 from aucli.evaluation.sample import Sample
 
 Mode = Literal["protocol", "card"]
 """protocol: the network's output >= 0.5, as in the papers. card: the calibrated probability at or above
 the card's threshold for the AU, which is what `extract` writes."""
 PROTOCOL_THRESHOLD = np.float32(0.5)
+INTENSITY_FIGURES = ("icc", "mae", "pearson")
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +79,8 @@ class Decisions:
 class Scores:
     """All figures of one sample; arrays are float64 (AUs,) in the order of `au_names`, NaN where undefined.
 
-    positives, labelled: int64 (AUs,). auc_draws: (draws, AUs).
+    positives, labelled: int64 (AUs,). auc_draws: (draws, AUs). icc, mae, pearson: of intensities, ICC(3,1),
+        mean absolute error and Pearson's correlation.
     """
 
     au_names: tuple[str, ...]
@@ -90,6 +92,14 @@ class Scores:
     average_precision: Floats
     auc_draws: Floats
     modes: dict[Mode, Decisions]
+    icc: Floats
+    mae: Floats
+    pearson: Floats
+
+    @property
+    def has_intensities(self) -> bool:
+        """Whether any intensity was both given and measured."""
+        return bool(np.isfinite(self.mae).any())
 
     @cached_property
     def base_rate(self) -> Floats:
@@ -116,6 +126,11 @@ class Scores:
             "auc_interval": numbers(interval(mean_over_aus(self.auc_draws))),
             "average_precision": number(mean_over_aus(self.average_precision)),
         }
+        for name in INTENSITY_FIGURES if self.has_intensities else ():
+            column = getattr(self, name)
+            mean[name] = number(mean_over_aus(column))
+            for place, au in enumerate(self.au_names):
+                aus[au][name] = number(column[place])
         for mode, decisions in self.modes.items():
             ends = decisions.f1_interval
             columns = {name: getattr(decisions, name) for name in ("f1", "precision", "recall", "accuracy")}
@@ -168,6 +183,7 @@ def score(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Scores:
         by_subject = count_by_group(occurrences, labels, group, len(names))
         modes[mode] = Decisions(thresholds, by_subject.sum(0), f1_draws(copies, by_subject))
     per_au = [auc_draws(copies, sample.outputs[:, au], labels[:, au], group) for au in places]
+    of_intensity = np.array([_intensity_figures(sample, au) for au in places])
     return Scores(
         au_names=sample.au_names,
         faces=len(sample),
@@ -178,4 +194,16 @@ def score(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Scores:
         average_precision=np.array([average_precision(sample.outputs[:, au], known[:, au]) for au in places]),
         auc_draws=np.stack(per_au, 1),
         modes=modes,
+        icc=of_intensity[:, 0],
+        mae=of_intensity[:, 1],
+        pearson=of_intensity[:, 2],
     )
+
+
+def _intensity_figures(sample: Sample, au: int) -> tuple[float, float, float]:
+    """ICC(3,1), mean absolute error and Pearson's correlation, all NaN where there are no intensities."""
+    if sample.intensities is None or sample.measured is None:
+        return np.nan, np.nan, np.nan
+    given, measured = sample.intensities[:, au], sample.measured[:, au]
+    agreement = icc(np.stack([given, measured], axis=1))
+    return agreement, mean_absolute_error(given, measured), pearson(given, measured)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aucli.evaluation.result import Evaluation
+from aucli.evaluation.scores import INTENSITY_FIGURES
 from aucli.sinks.atomic import atomic_file
 
 _COUNTS = ("tp", "fp", "fn", "tn")
@@ -16,6 +17,7 @@ COLUMNS = (
     *("labelled", "positive", "base_rate"),
     *("f1", "f1_lower", "f1_upper", "precision", "recall", "accuracy", *_COUNTS),
     *("auc", "auc_lower", "auc_upper", "average_precision"),
+    *INTENSITY_FIGURES,
 )
 
 

@@ -162,7 +162,9 @@ class _Run:
         self.precision = resolve_precision(config.precision, self.devices[0])
         self.identities: dict[str, Mapping[str, Any]] = {}
         self.schema = output_schema(
-            plan.card.au_names, with_subject=any(source.subject is not None for source in plan.sources)
+            plan.card.au_names,
+            intensity_aus=plan.card.intensity_aus,
+            with_subject=any(source.subject is not None for source in plan.sources),
         )
 
     def run(self, *, fresh: bool, fail_fast: bool) -> ExtractResult:

@@ -28,6 +28,7 @@ from aucli.inference.prefetch import prefetch
 from aucli.inference.timing import StageTimer
 from aucli.media.decode import Decoder
 from aucli.sinks.rows import Rows
+from aucli.zoo.card import Card
 
 FRAMES_AHEAD = 16  # decoded frames waiting for the detector
 DETECTIONS_AT_ONCE = 4  # pictures in one call of the detector, if it has no more threads than that
@@ -143,9 +144,10 @@ def score(
 
     def flush() -> Chunk:
         with timer("network"):
-            outputs = predictor(torch.cat([frame.crops for frame in waiting]))
-            probabilities, occurrences = postprocess(outputs)
-        return _chunk(waiting, probabilities, occurrences, predictor.card.au_names)
+            found = predictor(torch.cat([frame.crops for frame in waiting]))
+            probabilities, occurrences = postprocess(found.outputs)
+            intensities = postprocess.intensities(found.intensities)
+        return _chunk(waiting, probabilities, occurrences, intensities, predictor.card)
 
     for frame in cropped:
         waiting.append(frame)
@@ -161,7 +163,8 @@ def _chunk(
     frames: list[CroppedFrame],
     probabilities: NDArray[np.float32],
     occurrences: NDArray[np.bool_],
-    au_names: tuple[str, ...],
+    intensities: NDArray[np.float32] | None,
+    card: Card,
 ) -> Chunk:
     # A frame without a face is one row.
     counts = np.array([max(1, len(frame.faces)) for frame in frames])
@@ -175,7 +178,9 @@ def _chunk(
         valid=np.concatenate([frame.valid for frame in frames]),
         probabilities=probabilities,
         occurrences=occurrences,
-        au_names=au_names,
+        au_names=card.au_names,
+        intensities=intensities,
+        intensity_aus=card.intensity_aus,
     )
     sizes = [np.tile(np.array([f.width, f.height], np.float32), (len(f.faces), 1)) for f in frames]
     return Chunk(rows, len(frames), np.concatenate(sizes))

@@ -1,4 +1,4 @@
-"""From a network's outputs to the probabilities and occurrences that are written."""
+"""From a network's outputs to the probabilities, occurrences and intensities that are written."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ class Postprocess:
     """A card's calibration and thresholds as arrays (AUs,), in the order of `card.au_names`.
 
     slope, intercept: NaN for an AU without calibration, whose probability is the output itself.
+    intensity_columns: int64 (AUs with an intensity,), places of `card.intensity_aus`.
     """
 
     slope: NDArray[np.float64]
     intercept: NDArray[np.float64]
     threshold: NDArray[np.float32]
+    intensity_columns: NDArray[np.int64]
 
     @classmethod
     def of(cls, card: Card) -> Postprocess:
         threshold = np.array([card.thresholds[au] for au in card.au_names], np.float32)
         none = (np.nan, np.nan)
         slope, intercept = np.array([card.calibration.get(au, none) for au in card.au_names], np.float64).T
-        return cls(slope, intercept, threshold)
+        columns = np.array([card.au_names.index(au) for au in card.intensity_aus], np.int64)
+        return cls(slope, intercept, threshold, columns)
 
     def __call__(self, outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Outputs (faces, AUs), 0 to 1 -> probabilities float32 and occurrences bool, both (faces, AUs).
@@ -37,3 +40,9 @@ class Postprocess:
         z = self.slope * outputs.astype(np.float64) + self.intercept
         probabilities = np.where(np.isnan(self.slope), outputs, (1.0 / (1.0 + np.exp(-z))).astype(np.float32))
         return probabilities, probabilities >= self.threshold
+
+    def intensities(self, intensities: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+        """All that the network gives, (faces, AUs) -> those that are written, (faces, some AUs), or None."""
+        if intensities is None or not len(self.intensity_columns):
+            return None
+        return intensities[:, self.intensity_columns]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,9 +12,29 @@ from torch import Tensor
 
 from aucli.zoo import load
 from aucli_models.fold import folded
+from aucli_models.output import AUOutput
 
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 DEFAULT_BATCH = {"cpu": 8, "cuda": 128}  # 8: what a layer makes of them still fits the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a network says of faces, as it says it: outputs float32 (faces, AUs), 0 to 1; intensities float32
+    (faces, AUs), 0 to 5, or None from a network that gives none.
+    """
+
+    outputs: NDArray[np.float32]
+    intensities: NDArray[np.float32] | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[AUOutput]) -> Predictions:
+        """Of the batches of one network, in their order."""
+        intensities = [part.intensity for part in parts if part.intensity is not None]
+        return cls(
+            torch.cat([part.probabilities for part in parts]).float().cpu().numpy(),
+            torch.cat(intensities).float().cpu().numpy() if intensities else None,
+        )
 
 
 class Predictor:
@@ -36,15 +59,15 @@ class Predictor:
         self._std = torch.tensor(self.card.std, device=self.device).view(3, 1, 1) * 255
 
     @torch.inference_mode()
-    def __call__(self, crops: Tensor) -> NDArray[np.float32]:
-        """Crops float32 (faces, 3, size, size), 0 to 255 -> the network's outputs, float32 (faces, AUs)."""
+    def __call__(self, crops: Tensor) -> Predictions:
+        """Crops float32 (faces, 3, size, size), 0 to 255 -> the network's outputs."""
         if len(crops) == 0:
-            return np.zeros((0, len(self.card.au_names)), np.float32)
-        scores = [self._run(batch) for batch in torch.split(crops, self.batch_size)]
-        return torch.cat(scores).cpu().numpy()
+            nothing = np.zeros((0, len(self.card.au_names)), np.float32)
+            return Predictions(nothing, nothing if self.card.intensity else None)
+        return Predictions.joined([self._run(batch) for batch in torch.split(crops, self.batch_size)])
 
-    def _run(self, batch: Tensor) -> Tensor:
+    def _run(self, batch: Tensor) -> AUOutput:
         images = ((batch - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
-            probabilities: Tensor = self.network(images).probabilities
-        return probabilities.float()
+            output: AUOutput = self.network(images)
+        return output

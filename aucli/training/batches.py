@@ -24,8 +24,8 @@ class Examples:
     """The faces that are trained on, in memory or mapped from a file.
 
     crops: uint8 (pictures, side, side, 3); rows: int64 (faces,), the crop of each face. labels: int8 (faces,
-    aus), 1, 0 or -1. intensity: float32 (faces, aus), NaN where not known, or None. names: of the pictures,
-    by row.
+    aus), 1, 0 or -1, columns as `au_names`. intensity: float32 (faces, aus), NaN where not known, or None.
+    names: of the pictures, by row.
     """
 
     crops: NDArray[np.uint8]
@@ -33,6 +33,7 @@ class Examples:
     labels: NDArray[np.int8]
     intensity: NDArray[np.float32] | None
     names: Sequence[str]
+    au_names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -85,7 +86,7 @@ def batches(
             positions = positions_of(len(examples), batch_size, step)
             faces = order[positions]
             intensity = None if examples.intensity is None else torch.from_numpy(examples.intensity[faces])
-            counts = Counts.of(torch.from_numpy(examples.labels[faces]), intensity)
+            counts = Counts.of(torch.from_numpy(examples.labels[faces]), intensity, examples.au_names)
             parts = tuple(
                 _part(examples, order[places], places, pinned)
                 for places in shares(positions, ranks.count, ranks.rank, accumulate)

@@ -14,7 +14,7 @@ import torch
 from aucli.errors import CheckpointError, UsageError
 from aucli.sinks.atomic import atomic_file
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str, Any]) -> None:

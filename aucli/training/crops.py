@@ -61,8 +61,9 @@ class Straying:
 
 def straying_crops(
     packed: Tensor, convention: CropConvention, draws: Draws, *, flip: bool, straying: Straying | None = None
-) -> Tensor:
-    """float32 (faces, 3, size, size), 0 to 1: crops moved at random, with `flip` half of them mirrored.
+) -> tuple[Tensor, Tensor]:
+    """float32 (faces, 3, size, size), 0 to 1: crops moved at random, with `flip` half of them mirrored;
+    and bool (faces,), which of them.
 
     packed: uint8 (faces, side, side, 3). Beyond its edge the edge is repeated.
     """
@@ -79,12 +80,20 @@ def straying_crops(
     down, right = torch.meshgrid(axis, axis, indexing="ij")
     grid = torch.stack([right, down, torch.ones_like(right)], -1).view(-1, 3)
     places = (grid @ back.mT).view(faces, size, size, 2)
-    if flip:
-        places = torch.where(draws.chance(0.5) > 0, places.flip(2), places)
+    mirrored = mirrored_half(packed, draws, flip=flip)
+    places = torch.where(mirrored[:, None, None, None], places.flip(2), places)
     places = ((places + 0.5) * 2 / side - 1).float()
-    return F.grid_sample(
+    crops = F.grid_sample(
         as_pictures(packed), places, mode="bilinear", padding_mode="border", align_corners=False
     )
+    return crops, mirrored
+
+
+def mirrored_half(packed: Tensor, draws: Draws, *, flip: bool) -> Tensor:
+    """Which pictures are to be mirrored: bool (faces,), half of them at random, or none."""
+    if not flip:
+        return torch.zeros(len(packed), dtype=torch.bool, device=packed.device)
+    return draws.chance(0.5).flatten() > 0
 
 
 def _moves(size: int, straying: Straying, draws: Draws) -> Tensor:

@@ -9,7 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -23,7 +25,7 @@ from aucli.training.optimiser import make_optimiser, set_rate
 from aucli.training.recipe import StageRecipe
 from aucli.training.sam import SAM
 from aucli.training.stochastic_depth import Depths
-from aucli.training.views import Views
+from aucli.training.views import SwapSides, Views
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _VIEWS, _DEPTHS = 1, 2  # purposes of draws
@@ -39,12 +41,22 @@ class Arithmetic:
     compiled: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A `Part` of a batch as the network sees it: views of its pictures, with the labels of what is there."""
+
+    images: Tensor
+    labels: Tensor
+    intensity: Tensor | None
+    positions: NDArray[np.int64]
+
+
 class Engine:
     """Trains a network by a recipe; `result` is the network to keep.
 
     Args:
-        network: of `create_model`; moved to the device, its batch norms and stochastic depths replaced by
-            forms that do not depend on the number of ranks.
+        network: of `create_model`, with the AUs of the labels; moved to the device, its batch norms and
+            stochastic depths replaced by forms that do not depend on the number of ranks.
         au_weights: see `losses.au_weights`.
         views: how pictures become the network's input.
         steps: optimiser steps of the whole stage.
@@ -88,6 +100,7 @@ class Engine:
             size=views.convention.size,
             autocast=AUTOCAST[arithmetic.precision],
         )
+        self._swap_sides = SwapSides(self.objective.network.au_names, self._device)
         _placed(self.objective, self._device)
         self.network = network
         self._optimiser = make_optimiser(self.objective, recipe)
@@ -119,12 +132,12 @@ class Engine:
         """
         rate = set_rate(self._optimiser, self.recipe, self.step_number, self.steps)
         self.network.train()
-        views = [self._view(batch, part) for part in batch.parts]
+        parts = [self.seen(batch, part) for part in batch.parts]
         if self._sam is None:
             self._optimiser.zero_grad(set_to_none=True)
-            loss = self._backward(batch, views)
+            loss = self._backward(batch, parts)
         else:
-            loss, _ = self._sam.gradient(lambda: self._backward(batch, views))
+            loss, _ = self._sam.gradient(lambda: self._backward(batch, parts))
         loss = sum_over_ranks(loss)
         self._scaler.unscale_(self._optimiser)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
@@ -187,24 +200,26 @@ class Engine:
             self.average.load_state_dict(state["average"], strict=True)
         self.step_number = state["step"]
 
-    def _view(self, batch: Batch, part: Part) -> Tensor:
-        clean = self.recipe.clean if self.step_number >= self.recipe.clean_from * self.steps else 0.0
+    def seen(self, batch: Batch, part: Part) -> Seen:
+        """A part of a batch as it is trained on in this step."""
         draws = Draws(self.seed, batch.epoch, part.positions, device=self._device, purpose=_VIEWS)
-        return self._views.training(part.crops, draws, clean=clean)
+        images, flipped = self._views.training(part.crops, draws, clean=self.recipe.clean)
+        intensity = None if part.intensity is None else self._swap_sides(part.intensity, flipped)
+        return Seen(images, self._swap_sides(part.labels, flipped), intensity, part.positions)
 
-    def _backward(self, batch: Batch, views: list[Tensor]) -> Tensor:
+    def _backward(self, batch: Batch, parts: list[Seen]) -> Tensor:
         """Forward and backward through all parts; the sum of this rank's shares of the loss."""
         counts = (batch.counts.labels, batch.counts.pairs, batch.counts.intensities)
         shares = []
         forward = self._forward
-        for number, (part, images) in enumerate(zip(batch.parts, views, strict=True)):
+        for number, part in enumerate(parts):
             self._depths.draw(
                 Draws(self.seed, batch.epoch, part.positions, device=self._device, purpose=_DEPTHS)
             )
-            last = number == len(views) - 1
+            last = number == len(parts) - 1
             # Gradients of several ranks are exchanged once, with the last part.
             with nullcontext() if last else self._without_exchange():
-                share: Tensor = forward(images, part.labels, part.intensity, counts)
+                share: Tensor = forward(part.images, part.labels, part.intensity, counts)
                 # DistributedDataParallel takes the mean over ranks, the shares are to be summed.
                 torch.autograd.backward(self._scaler.scale(share * self._ranks.count))
             shares.append(share.detach())

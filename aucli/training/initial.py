@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from aucli.errors import CheckpointError, DownloadError, UsageError
-from aucli.training.stages import Transfer, transfer_stage1
+from aucli.training.stages import Transfer, transfer_all, transfer_stage1
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import find
 from aucli.zoo.network import build, fill, read_weights
@@ -71,7 +71,8 @@ def start_from(start: Start, network: nn.Module, spec: ModelSpec) -> Transfer:
     """Fill the network from the start; what is left as initialised is named in the result.
 
     A stage-1 model fills a stage-2 network but for its graph, a model of the same AU set and stage all of
-    it, and one of another AU set everything before the AUs' own features.
+    it, and one of another AU set everything before the AUs' own features. A read-out of intensities begins
+    anew where the model has none.
 
     Raises:
         DownloadError: ImageNet weights cannot be fetched.
@@ -91,8 +92,7 @@ def start_from(start: Start, network: nn.Module, spec: ModelSpec) -> Transfer:
     if card.au_set != spec.au_set:
         return _front(start.network.state_dict(), network, start.name)
     if card.stage == spec.stage:
-        network.load_state_dict(start.network.state_dict(), strict=True)
-        return Transfer(tuple(network.state_dict()), (), ())
+        return transfer_all(start.network, network)
     if card.stage == 1:
         return transfer_stage1(start.network, network)
     raise CheckpointError(

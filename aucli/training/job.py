@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from aucli.datasets.labelled import LabelledFaces
@@ -25,8 +26,7 @@ from aucli.training.recipe import StageRecipe
 from aucli.training.views import Views
 from aucli.zoo.card import Card
 from aucli.zoo.published import generic
-from aucli_models.au import parse
-from aucli_models.open_graphau import AU_SET as SIDED_AU_SET
+from aucli_models.open_graphau import AU_SET as OPEN_GRAPHAU_SET
 from aucli_models.registry import ModelSpec
 
 _MARGIN = 256 / 224  # of a crop with the authors' margin to what the network sees
@@ -55,12 +55,12 @@ class Job:
 
     def spec(self, stage: int) -> ModelSpec:
         system, backbone = architecture(self.config.arch)
-        return ModelSpec(system, backbone, self.au_set, stage, self.convention.size)
+        return ModelSpec(system, backbone, self.au_set, stage, self.convention.size, self.config.intensity)
 
     def views(self, recipe: StageRecipe) -> Views:
-        """Mirrored pictures are for AU sets without sides: left would become right."""
-        sided = any(parse(au)[1] for au in self.parts.train.au_names)
-        return Views(self.convention, recipe.augmentation, flip=not sided)
+        """OpenGraphAU's authors never mirror a picture."""
+        mirrors = architecture(self.config.arch)[0] != "open_graphau"
+        return Views(self.convention, recipe.augmentation, flip=mirrors)
 
     def name(self, stage: int) -> str:
         """Of the stage's model."""
@@ -80,6 +80,7 @@ class Job:
             "arch": config.arch,
             "au_set": self.au_set,
             "stage": stage,
+            "intensity": config.intensity,
             "crop": asdict(self.convention),
             "recipe": asdict(self.recipes[stage]),
             "seed": config.seed,
@@ -133,8 +134,12 @@ def make_job(
             )
     au_set = config.au_set or au_set_of(parts.train.au_names)
     system = architecture(config.arch)[0]
-    if system == "open_graphau" and au_set != SIDED_AU_SET:
-        raise UsageError(f"--arch {config.arch}: OpenGraphAU predicts --au-set {SIDED_AU_SET}, not {au_set}")
+    if system == "open_graphau" and au_set != OPEN_GRAPHAU_SET:
+        raise UsageError(
+            f"--arch {config.arch}: OpenGraphAU predicts --au-set {OPEN_GRAPHAU_SET}, not {au_set}"
+        )
+    if config.intensity:
+        _check_intensities(config, parts.train)
     start = read_start(_start_name(config, au_set))
     convention = _crop_convention(config, parts.train, start, au_set)
 
@@ -158,6 +163,15 @@ def make_job(
         train=train,
         watch=watch,
     )
+
+
+def _check_intensities(config: TrainConfig, faces: LabelledFaces) -> None:
+    if faces.intensity is None or not np.isfinite(faces.intensity).any():
+        raise UsageError(
+            f"--intensity: {config.dataset} in {config.root} says only whether AUs occur, not how strongly: "
+            "leave --intensity out, or train on data with intensities (synthfaces, disfa, or a table with "
+            "AU12_int)"
+        )
 
 
 def _base_name(config: TrainConfig, au_set: str) -> str:

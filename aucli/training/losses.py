@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
+from aucli_models.au import unsided
+from aucli_models.layers import MAX_INTENSITY
 
 _EPSILON = 1e-8
 
@@ -50,6 +55,17 @@ def weighted_asymmetric_loss(
     return loss.masked_fill(~labelled, 0.0).sum() / count
 
 
+def intensity_loss(predicted: Tensor, intensity: Tensor, *, count: int) -> Tensor:
+    """Smooth L1 distance of intensities 0 to 5, both (batch, aus), in fifths; one that is NaN never counts.
+
+    The distances are summed and divided by `count`, the known intensities of the whole batch.
+    """
+    errors = F.smooth_l1_loss(
+        predicted / MAX_INTENSITY, intensity.nan_to_num() / MAX_INTENSITY, beta=0.2, reduction="none"
+    )
+    return errors.masked_fill(~intensity.isfinite(), 0.0).sum() / max(count, 1)
+
+
 def labelled_entries(labels: Tensor) -> int:
     """How many labels are not -1.
 
@@ -82,6 +98,11 @@ def edge_loss(edge_logits: Tensor, labels: Tensor, *, count: int | None = None) 
     if count is None:
         return F.cross_entropy(logits, relations, ignore_index=-1)
     return F.cross_entropy(logits, relations, ignore_index=-1, reduction="sum") / count
+
+
+def node_places(au_names: Sequence[str]) -> Tensor:
+    """Places of the AUs that are nodes of the graph, whose pairs are its edges: int64 (nodes,)."""
+    return torch.tensor([au_names.index(au) for au in unsided(au_names)])
 
 
 def labelled_pairs(labels: Tensor) -> int:

@@ -158,4 +158,5 @@ def examples_of(
         np.ascontiguousarray(faces.labels[rows]),
         None if faces.intensity is None else np.ascontiguousarray(faces.intensity[rows]),
         [faces.paths[row] for row in rows],
+        faces.au_names,
     )

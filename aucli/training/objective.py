@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from aucli.training.auxiliary import AuxiliaryHeads
+from aucli.training.auxiliary import NODE_INTENSITY, AuxiliaryHeads
 from aucli.training.losses import (
     edge_loss,
+    intensity_loss,
     labelled_entries,
     labelled_pairs,
+    node_places,
     weighted_asymmetric_loss,
 )
 from aucli.training.recipe import StageRecipe
+from aucli_models.layers import IntensityHead
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Over a whole batch, whoever computes its parts: labels, AU pairs and intensities that are known."""
+    """Over a whole batch, whoever computes its parts: what is known of labels, edges and intensities."""
 
     labels: int
     pairs: int
     intensities: int
 
     @classmethod
-    def of(cls, labels: Tensor, intensity: Tensor | None) -> Counts:
+    def of(cls, labels: Tensor, intensity: Tensor | None, au_names: Sequence[str]) -> Counts:
         """Labels (batch, aus) 1, 0 or -1; intensity (batch, aus), NaN where not known.
+
+        Pairs are those of AUs that are nodes of the graph.
 
         Raises:
             ValueError: nothing is labelled.
         """
         measured = 0 if intensity is None else int(intensity.isfinite().sum())
-        return cls(labelled_entries(labels), labelled_pairs(labels), measured)
+        pairs = labelled_pairs(labels[:, node_places(au_names)])
+        return cls(labelled_entries(labels), pairs, measured)
 
 
 class Objective(nn.Module):
@@ -49,6 +56,7 @@ class Objective(nn.Module):
     """
 
     au_weights: Tensor
+    node_places: Tensor
 
     def __init__(
         self,
@@ -65,6 +73,7 @@ class Objective(nn.Module):
         self.recipe = recipe
         self.autocast = autocast
         self.register_buffer("au_weights", au_weights.float(), persistent=False)
+        self.register_buffer("node_places", node_places(self.network.au_names), persistent=False)
         self._tokens: Tensor | None = None
         self.heads: AuxiliaryHeads | None = None
         if recipe.auxiliary:
@@ -84,12 +93,15 @@ class Objective(nn.Module):
         probabilities = self.network.head(nodes.float())
         loss = weighted_asymmetric_loss(probabilities, labels, self.au_weights, count=known.labels)
         if edge_logits is not None:
-            pairs = edge_loss(edge_logits.float(), labels, count=known.pairs)
+            pairs = edge_loss(edge_logits.float(), labels[:, self.node_places], count=known.pairs)
             loss = loss + self.recipe.edge_weight * pairs
+        if intensity is None:
+            intensity = torch.full_like(labels, torch.nan)
+        if self.network.intensity_head is not None:
+            read = self.network.intensity_head(nodes.float())
+            loss = loss + NODE_INTENSITY * intensity_loss(read, intensity, count=known.intensities)
         if self.heads is not None:
             assert self._tokens is not None
-            if intensity is None:
-                intensity = torch.full_like(labels, torch.nan)
             aux = self.heads(self._tokens, nodes, labels, intensity, counts=(known.labels, known.intensities))
             loss = loss + aux
             self._tokens = None
@@ -102,7 +114,11 @@ class Objective(nn.Module):
 def _auxiliary_heads(network: Any, size: int) -> AuxiliaryHeads:
     with torch.no_grad():
         tokens = network.eval().backbone(torch.zeros(1, 3, size, size))
-    aus, channels = network.head.sc.shape
-    nodes = network.head.node_of_au
-    nodes = torch.arange(aus) if nodes is None else nodes.clone()
-    return AuxiliaryHeads(tokens.shape[1], tokens.shape[2], channels, nodes)
+    head = network.head
+    aus = len(head.sc)
+    from_nodes = None
+    if network.intensity_head is None:
+        from_nodes = IntensityHead(
+            aus, network.channels, None if head.node_of_au is None else head.node_of_au.tolist()
+        )
+    return AuxiliaryHeads(aus, tokens.shape[1], tokens.shape[2], from_nodes)

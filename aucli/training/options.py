@@ -22,6 +22,7 @@ class TrainConfig:
     """One run of `train`. What is None is the recipe's.
 
     arch: system and backbone, `me_graphau_resnet50`. epochs, rate: one number for each stage that is trained.
+    intensity: whether the network is to give intensities too.
     batch_size: pictures of an optimiser step, over all ranks and all `accumulate` parts.
     size: pixels, side of the network's crop. init: see `initial.read_start`; of the first stage trained.
     select: which epoch is kept. select_on: people of whom the figures after each epoch are.
@@ -36,6 +37,7 @@ class TrainConfig:
     arch: str = "me_graphau_resnet50"
     stage: Stages = "both"
     au_set: str | None = None
+    intensity: bool = False
     recipe: RecipeName = "published"
     epochs: tuple[int, ...] | None = None
     batch_size: int | None = None

@@ -5,32 +5,33 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from aucli.training.crops import as_pictures
+from aucli.training.crops import as_pictures, mirrored_half
 from aucli.training.draws import Draws
 
 JITTER = 0.4
 _GREY = (0.299, 0.587, 0.114)
 
 
-def published_crops(packed: Tensor, size: int, draws: Draws, *, flip: bool) -> Tensor:
-    """float32 (faces, 3, size, size), 0 to 1: RandomCrop, RandomHorizontalFlip, ColorJitter(.4, .4, .4).
+def published_crops(packed: Tensor, size: int, draws: Draws, *, flip: bool) -> tuple[Tensor, Tensor]:
+    """float32 (faces, 3, size, size), 0 to 1: RandomCrop, RandomHorizontalFlip, ColorJitter(.4, .4, .4);
+    and bool (faces,), which are flipped.
 
-    packed: uint8 (faces, side, side, 3), 256 pixels for a size of 224. `flip` is for networks without
-    sided AUs: OpenGraphAU's authors never flip.
+    packed: uint8 (faces, side, side, 3), 256 pixels for a size of 224.
     """
-    return colour_jitter(random_crops(packed, size, draws, flip=flip), draws)
+    crops, mirrored = random_crops(packed, size, draws, flip=flip)
+    return colour_jitter(crops, draws), mirrored
 
 
-def random_crops(packed: Tensor, size: int, draws: Draws, *, flip: bool) -> Tensor:
-    """Crops at whole pixels: float32 (faces, 3, size, size), 0 to 1."""
+def random_crops(packed: Tensor, size: int, draws: Draws, *, flip: bool) -> tuple[Tensor, Tensor]:
+    """Crops at whole pixels: float32 (faces, 3, size, size), 0 to 1; bool (faces,), which are mirrored."""
     faces, side = packed.shape[:2]
     start = draws.integers(2, below=side - size + 1)
     ticks = torch.arange(size, device=packed.device)
     down, right = start[:, :1] + ticks, start[:, 1:] + ticks  # (faces, size)
-    if flip:
-        right = torch.where(draws.chance(0.5)[:, :, 0, 0] > 0, right.flip(1), right)
+    mirrored = mirrored_half(packed, draws, flip=flip)
+    right = torch.where(mirrored[:, None], right.flip(1), right)
     face = torch.arange(faces, device=packed.device)[:, None, None]
-    return as_pictures(packed[face, down[:, :, None], right[:, None, :]])
+    return as_pictures(packed[face, down[:, :, None], right[:, None, :]]), mirrored
 
 
 def colour_jitter(x: Tensor, draws: Draws) -> Tensor:

@@ -39,8 +39,7 @@ class StageRecipe:
     clip_norm: longest gradient, None for any.
     average: decay of the averaged weights that are then the result, None for the weights themselves.
     auxiliary: heads during training that also learn intensities from the map and from the nodes.
-    clean, clean_from: share of the pictures whose appearance is left as it is, from this share of the
-        steps on.
+    clean: share of the pictures whose appearance is left as it is.
     warm_graph: stage 2 begins with the graph of stage 1 instead of a random one.
     """
 
@@ -58,7 +57,6 @@ class StageRecipe:
     auxiliary: bool = False
     augmentation: Augmentation = "published"
     clean: float = 0.0
-    clean_from: float = 0.0
     warm_graph: bool = False
     select: Selection = "last"
 
@@ -76,7 +74,6 @@ _SYNTH_STAGE1 = StageRecipe(
     auxiliary=True,
     augmentation="strong",
     clean=0.5,
-    clean_from=0.7,
 )
 _SYNTH_STAGE2 = StageRecipe(
     epochs=1,

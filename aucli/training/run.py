@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from aucli.errors import OutputError, UsageError
+from aucli.evaluation.compare import Difference, compare
 from aucli.inference.devices import resolve_device, resolve_precision
 from aucli.sinks.atomic import cannot_write
 from aucli.sinks.lock import lock_folder
@@ -26,7 +27,7 @@ from aucli.training.record import describe, write_record
 from aucli.training.stage_run import StageResult, StageRun
 from aucli.training.stages import Transfer, start_graph_from_stage1, transfer_stage1
 from aucli.training.tensorboard import TensorBoard
-from aucli.training.write_model import write_model
+from aucli.training.write_model import Written, write_model
 from aucli.zoo.card import Card
 from aucli_models.registry import create_model
 
@@ -39,12 +40,14 @@ _OF_A_RUN = ("stage*.checkpoint", "crops.*", "run.json", "tensorboard")
 class TrainResult:
     """How the stages went, and the models that were written (by the first rank), in the order of the stages.
 
-    paths: of the cards' files.
+    paths: of the cards' files. difference: stage 2 minus stage 1 on the people that figures are taken on,
+    None on other ranks than the first, without such people, and for a single stage.
     """
 
     stages: tuple[StageResult, ...]
     cards: tuple[Card, ...]
     paths: tuple[Path, ...]
+    difference: Difference | None = None
 
 
 def train(config: TrainConfig, on_event: Hook = lambda event: None) -> TrainResult:
@@ -92,11 +95,14 @@ def _run(job: Job) -> TrainResult:
     if job.ranks.first:
         write_record(job.config.out, record)
     results: list[StageResult] = []
+    written: list[Written] = []
     cards: list[Card] = []
+    difference = None
     for stage in job.recipes:
         result = _stage_run(job, stage, results[-1].network if results else None).run()
         results.append(result)
-        card = write_model(job, result)
+        written.append(write_model(job, result))
+        card = written[-1].card
         if card is not None:
             cards.append(card)
             record["results"][str(stage)] = {
@@ -104,10 +110,23 @@ def _run(job: Job) -> TrainResult:
                 "epochs": list(result.history),
                 "model": f"{card.name}.json",
             }
+            difference = _stage2_against_stage1(job, written)
+            if difference is not None:
+                record["stage2_minus_stage1"] = difference.to_json()
             record["state"] = "finished" if len(results) == len(job.recipes) else "running"
             write_record(job.config.out, record)
     paths = tuple(job.config.out / f"{card.name}.json" for card in cards)
-    return TrainResult(tuple(results), tuple(cards), paths)
+    return TrainResult(tuple(results), tuple(cards), paths, difference)
+
+
+def _stage2_against_stage1(job: Job, written: list[Written]) -> Difference | None:
+    if len(written) < 2 or job.watch is None or job.parts.watch is None:
+        return None
+    first, second = (one.scores for one in written)
+    assert first is not None
+    assert second is not None
+    subjects = [job.parts.watch.subjects[row] for row in job.watch.rows]
+    return compare(first, second, job.watch.labels, subjects, job.parts.watch.au_names)
 
 
 def _stage_run(job: Job, stage: int, before: nn.Module | None) -> StageRun:

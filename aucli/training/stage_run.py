@@ -175,8 +175,8 @@ class StageRun:
         )
 
     def _validated(self, watch: Examples) -> Figures:
-        scores = outputs(self.engine.result, watch, self.views, device=self.device, ranks=self.ranks)
-        return figures(scores, watch.labels, self.au_weights)
+        found = outputs(self.engine.result, watch, self.views, device=self.device, ranks=self.ranks)
+        return figures(found.outputs, watch.labels, self.au_weights)
 
     def _save(self, course: Course) -> None:
         if self.ranks.first:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aucli.evaluation.metrics import f1, roc_auc
+from aucli.inference.predictor import Predictions
 from aucli.training.batches import Examples
 from aucli.training.distributed import Ranks, sum_over_ranks
 from aucli.training.losses import weighted_asymmetric_loss
 from aucli.training.views import Views
+from aucli_models.output import AUOutput
 
 THRESHOLD = 0.5
 _AT_ONCE = {"cpu": 32, "cuda": 256}
@@ -43,18 +45,23 @@ class Figures:
 @torch.inference_mode()
 def outputs(
     network: nn.Module, examples: Examples, views: Views, *, device: torch.device, ranks: Ranks | None = None
-) -> NDArray[np.float32]:
-    """The network's outputs on exact crops, float32 (faces, aus), the same on every rank."""
+) -> Predictions:
+    """What the network says of exact crops, the same on every rank."""
     ranks = ranks or Ranks()
     network.eval()
-    scores = torch.zeros((len(examples), examples.labels.shape[1]), device=device)
+    scores = torch.zeros((2, *examples.labels.shape), device=device)
     mine = np.array_split(np.arange(len(examples)), ranks.count)[ranks.rank]
     for start in range(0, len(mine), _AT_ONCE[device.type]):
         faces = mine[start : start + _AT_ONCE[device.type]]
         packed = torch.from_numpy(np.ascontiguousarray(examples.crops[examples.rows[faces]])).to(device)
-        probabilities: Tensor = network(views.exact(packed)).probabilities
-        scores[torch.from_numpy(faces).to(device)] = probabilities.float()
-    return sum_over_ranks(scores).cpu().numpy()
+        output: AUOutput = network(views.exact(packed))
+        rows = torch.from_numpy(faces).to(device)
+        scores[0, rows] = output.probabilities.float()
+        if output.intensity is not None:
+            scores[1, rows] = output.intensity.float()
+    found = sum_over_ranks(scores).cpu().numpy()
+    gives_intensities = getattr(network, "intensity_head", None) is not None
+    return Predictions(found[0], found[1] if gives_intensities else None)
 
 
 def labels_with_nan(labels: NDArray[np.int8]) -> NDArray[np.float32]:

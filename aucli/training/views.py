@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,13 +14,14 @@ from aucli.training.crops import centre_crops, normalised, straying_crops
 from aucli.training.draws import Draws
 from aucli.training.published_augment import published_crops
 from aucli.training.recipe import Augmentation
+from aucli_models.au import mirrored
 
 
 @dataclass(frozen=True)
 class Views:
     """Normalised float32 (faces, 3, size, size) of packed uint8 (faces, side, side, 3).
 
-    flip: mirror half of the training pictures; not for AU sets with sided AUs.
+    flip: mirror half of the training pictures; their labels are then those of `SwapSides`.
     """
 
     convention: CropConvention
@@ -27,16 +29,35 @@ class Views:
     flip: bool
 
     @torch.no_grad()
-    def training(self, packed: Tensor, draws: Draws, *, clean: float = 0.0) -> Tensor:
-        """clean: share of the pictures whose appearance stays as it is."""
+    def training(self, packed: Tensor, draws: Draws, *, clean: float = 0.0) -> tuple[Tensor, Tensor]:
+        """The pictures, and bool (faces,): which of them are mirrored.
+
+        clean: share of the pictures whose appearance stays as it is.
+        """
         if self.augmentation == "published":
-            return normalised(published_crops(packed, self.convention.size, draws, flip=self.flip))
-        crops = straying_crops(packed, self.convention, draws, flip=self.flip)
+            crops, flipped = published_crops(packed, self.convention.size, draws, flip=self.flip)
+            return normalised(crops), flipped
+        crops, flipped = straying_crops(packed, self.convention, draws, flip=self.flip)
         changed = strong_appearance(crops, draws)
         if clean:
             changed = torch.where(draws.chance(clean) > 0, crops, changed)
-        return normalised(changed)
+        return normalised(changed), flipped
 
     @torch.no_grad()
     def exact(self, packed: Tensor) -> Tensor:
         return normalised(centre_crops(packed, self.convention.size))
+
+
+class SwapSides:
+    """Labels of mirrored pictures: what was AU12L is AU12R there, and an AU without a side is itself.
+
+    Args:
+        au_names: the labels' columns; of a sided AU, both sides.
+    """
+
+    def __init__(self, au_names: Sequence[str], device: torch.device) -> None:
+        self._others = torch.tensor([au_names.index(au) for au in mirrored(au_names)], device=device)
+
+    def __call__(self, values: Tensor, flipped: Tensor) -> Tensor:
+        """Labels or intensities (faces, aus), their sides swapped where a face is `flipped`, (faces,)."""
+        return torch.where(flipped[:, None], values[:, self._others], values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from aucli import __version__
 from aucli.errors import CheckpointError
 from aucli.evaluation.fit import fit
 from aucli.evaluation.leak import dataset_name
+from aucli.inference.predictor import Predictions
 from aucli.training.export import export_model
 from aucli.training.job import Job
 from aucli.training.stage_run import StageResult
@@ -24,8 +25,18 @@ from aucli_models.registry import create_model
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
-def write_model(job: Job, result: StageResult) -> Card | None:
-    """Write a stage's model into the run's folder; None on every rank but the first.
+@dataclass(frozen=True, eq=False)
+class Written:
+    """card: None on every rank but the first. scores: float32 (faces, aus), the network's outputs for the
+    people that figures are taken on; None where there are none.
+    """
+
+    card: Card | None
+    scores: NDArray[np.float32] | None
+
+
+def write_model(job: Job, result: StageResult) -> Written:
+    """Write a stage's model into the run's folder.
 
     Calibration, thresholds and figures are of the weights as they are in the file, and only of people who
     were not trained on and are not those of the test part; without such people the threshold is one half.
@@ -41,33 +52,43 @@ def write_model(job: Job, result: StageResult) -> Card | None:
     network.to(device).to(memory_format=torch.channels_last)
     fields = _fields(job, result)
     fields["thresholds"] = dict.fromkeys(spec.au_names, THRESHOLD)
-    if _may_be_fitted(job):
-        assert job.watch is not None
+    scores = None
+    if job.watch is not None:
         views = job.views(job.recipes[result.stage])
-        scores = outputs(network, job.watch, views, device=device, ranks=job.ranks)
-        fields |= _fitted(job, scores, spec.au_names)
+        found = outputs(network, job.watch, views, device=device, ranks=job.ranks)
+        scores = found.outputs
+        if _may_be_fitted(job):
+            fields |= _fitted(job, found, spec.au_names)
     if not job.ranks.first:
-        return None
+        return Written(None, scores)
     try:
-        return export_model(network, job.config.out, job.name(result.stage), fields, dtype=dtype)
+        card = export_model(network, job.config.out, job.name(result.stage), fields, dtype=dtype)
     except ValueError as error:
         raise CheckpointError(f"{error}: give --weights fp32") from error
+    return Written(card, scores)
 
 
 def _may_be_fitted(job: Job) -> bool:
     return job.watch is not None and job.config.select_on == "val"
 
 
-def _fitted(job: Job, scores: NDArray[np.float32], au_names: tuple[str, ...]) -> dict[str, Any]:
+def _fitted(job: Job, found: Predictions, au_names: tuple[str, ...]) -> dict[str, Any]:
     """What a card says after the fit to the people of `val`. An AU that cannot be fitted is weak."""
     assert job.parts.watch is not None
     assert job.watch is not None
-    fitted = fit(scores, job.watch.labels, au_names)
+    fitted = fit(
+        found.outputs,
+        job.watch.labels,
+        au_names,
+        intensities=found.intensities,
+        measured=job.watch.intensity,
+    )
     return {
         "thresholds": dict.fromkeys(au_names, THRESHOLD) | dict(fitted.thresholds),
         "calibration": dict(fitted.calibration),
         "validation": dict(fitted.validation),
         "weak_aus": tuple(au for au in au_names if au in fitted.weak_aus or au in fitted.left),
+        "intensity_aus": fitted.intensity_aus,
         "fitted_on": {
             "dataset": dataset_name(job.config.dataset, job.parts.watch.au_names),
             "part": "val",
@@ -98,12 +119,14 @@ def _fields(job: Job, result: StageResult) -> dict[str, Any]:
         "backbone": backbone,
         "au_set": job.au_set,
         "stage": result.stage,
+        "intensity": config.intensity,
         "fold": config.fold,
         "learnt_val": job.parts.learnt_val,
         "crop": asdict(job.convention),
         "licence": "not stated; the terms of the training data apply",
         "training_data": f"{faces.dataset}, part train{of_fold}{without}: {len(job.train)} faces of "
         f"{people} people.",
-        "description": f"{system} on {backbone}, stage {result.stage}, {len(faces.au_names)} AUs.",
+        "description": f"{system} on {backbone}, stage {result.stage}, {len(faces.au_names)} AUs"
+        + (" with intensities." if config.intensity else "."),
         "notes": notes,
     }

@@ -17,7 +17,8 @@ def load(model: str, device: str | torch.device = "cpu") -> tuple[nn.Module, Car
     `model` is a name, `builtin`, a card's .json file, or a checkpoint as the authors saved it. The
     network takes float32 (batch, 3, size, size) crops normalised as the card says and returns an
     `AUOutput` with `probabilities` (batch, AUs) in the order of `card.au_names`; with `edges=True` also
-    `edge_logits` (batch, AUs * AUs, 4) where the system has them.
+    `edge_logits` (batch, nodes * nodes, 4) where the system has them, and with `card.intensity` also
+    `intensity` (batch, AUs).
 
     Raises:
         UnknownModelError: no such model.

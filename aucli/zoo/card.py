@@ -45,8 +45,11 @@ class Card:
         output itself.
     fitted_on: what both were fitted to: dataset, part, fold, faces, subjects.
     learnt_val: whether it was trained on people of the part `val` of its own dataset; None where not known.
-    validation: per AU, figures on the validation subjects (`auc`, `f1`, `base_rate`).
+    validation: per AU, figures on the validation subjects (`auc`, `f1`, `base_rate`; of an intensity that was
+        measured there `icc`, ICC(3,1), and `mae`, mean absolute error).
     weak_aus: AUs whose validation figures do not support conclusions; marked in every output.
+    intensity: whether its network gives intensities. intensity_aus: AUs whose intensity is worth writing, by
+        their ICC on the validation subjects.
     weights: file name beside the card; sha256: of that file, None until the model is installed.
     """
 
@@ -70,6 +73,8 @@ class Card:
     learnt_val: bool | None = None
     validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     weak_aus: tuple[str, ...] = ()
+    intensity: bool = False
+    intensity_aus: tuple[str, ...] = ()
     citations: tuple[str, ...] = ()
     source: str | None = None
     download: Download | None = None
@@ -92,6 +97,7 @@ class Card:
         for name, some in (
             ("calibration", self.calibration),
             ("weak_aus", self.weak_aus),
+            ("intensity_aus", self.intensity_aus),
             ("published_f1", self.published_f1),
         ):
             unknown = set(some) - set(self.au_names)
@@ -99,6 +105,11 @@ class Card:
                 raise CheckpointError(
                     f"card {self.name}: {name} names {', '.join(sorted(unknown))}, not in its AUs"
                 )
+
+        if self.intensity_aus and not self.intensity:
+            raise CheckpointError(
+                f"card {self.name}: names intensity_aus, but its network gives no intensities (intensity)"
+            )
 
     @property
     def au_names(self) -> tuple[str, ...]:
@@ -120,7 +131,7 @@ class Card:
             given["crop"] = CropConvention(**given.get("crop", {}))
             if given.get("download") is not None:
                 given["download"] = Download(**given["download"])
-            for name in ("mean", "std", "weak_aus", "citations", "notes"):
+            for name in ("mean", "std", "weak_aus", "intensity_aus", "citations", "notes"):
                 if name in given:
                     given[name] = tuple(given[name])
             given["calibration"] = {au: (p[0], p[1]) for au, p in given.get("calibration", {}).items()}

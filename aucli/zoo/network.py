@@ -38,7 +38,9 @@ def build(card: Card) -> nn.Module:
 
 def spec_of(card: Card) -> ModelSpec:
     """The network that a card describes."""
-    return ModelSpec(card.system, card.backbone, card.au_set, card.stage, card.crop.size)
+    return ModelSpec(
+        card.system, card.backbone, card.au_set, card.stage, card.crop.size, intensity=card.intensity
+    )
 
 
 def read_weights(entry: Entry) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ Friesen and Hager, Facial Action Coding System, 2002.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 Region = Literal["upper", "lower"]
@@ -83,13 +84,15 @@ def _named(numbers: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(f"AU{number}" for number in numbers)
 
 
+_SYNTH = _named((1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 38, 39, 43))
+_SIDED = tuple(f"AU{number}{side}" for number in _SIDED_7 for side in "LR")
+
 AU_SETS: dict[str, tuple[str, ...]] = {
     "bp4d": _named((1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)),
     "disfa": _named((1, 2, 4, 6, 9, 12, 25, 26)),
-    "hybrid": _named(_MAIN_27) + tuple(f"AU{number}{side}" for number in _SIDED_7 for side in "LR"),
-    "synth": _named(
-        (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 38, 39, 43)
-    ),
+    "hybrid": _named(_MAIN_27) + _SIDED,
+    "synth": _SYNTH,
+    "synth_sided": _SYNTH + _SIDED,
 }
 """Ordered AU names of each set a network may predict; the order is the network's output order."""
 
@@ -117,6 +120,17 @@ def title(name: str) -> str:
 def region(name: str) -> Region:
     """Whether the AU acts in the upper or the lower face (FACS manual's grouping)."""
     return "upper" if parse(name)[0] in UPPER_FACE else "lower"
+
+
+def unsided(au_names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the AUs that have no side, in their order: the nodes of an AU graph."""
+    return tuple(au for au in au_names if not parse(au)[1])
+
+
+def mirrored(au_names: Sequence[str]) -> tuple[str, ...]:
+    """What each AU is in a mirrored picture: `AU12L` -> `AU12R`, `AU4` -> `AU4`."""
+    swapped = {"": "", "L": "R", "R": "L"}
+    return tuple(f"AU{number}{swapped[side]}" for number, side in map(parse, au_names))
 
 
 def facs_order(name: str) -> tuple[int, str]:

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+MAX_INTENSITY = 5.0  # FACS E
+
 
 class LinearBlock(nn.Module):
     """Linear, batch norm over pictures and tokens, ReLU: (batch, tokens, in) -> (batch, tokens, out)."""
@@ -76,6 +78,34 @@ class CosineAUHead(nn.Module):
         if self.node_of_au is not None:
             nodes = nodes[:, self.node_of_au]
         return (nodes * F.normalize(F.relu(at_least_float32(self.sc)), dim=-1)).sum(-1)
+
+
+class IntensityHead(nn.Module):
+    """Intensity of each AU, 0 to 5: a linear read-out of a node feature, which begins at 0.
+
+    (batch, nodes, channels) -> float32 (batch, aus). In train mode it is not cut off at 0 and 5, so that what
+    lies outside still learns.
+
+    Args:
+        aus, channels, node_of_au: as of `CosineAUHead`.
+    """
+
+    node_of_au: Tensor | None
+
+    def __init__(self, aus: int, channels: int, node_of_au: Sequence[int] | None = None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(aus, channels))
+        self.bias = nn.Parameter(torch.zeros(aus))
+        index = None if node_of_au is None else torch.tensor(node_of_au)
+        self.register_buffer("node_of_au", index, persistent=False)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        nodes = at_least_float32(nodes)
+        if self.node_of_au is not None:
+            nodes = nodes[:, self.node_of_au]
+        scaled = (nodes * at_least_float32(self.weight)).sum(-1) + at_least_float32(self.bias)
+        intensity = MAX_INTENSITY * scaled
+        return intensity if self.training else intensity.clamp(0.0, MAX_INTENSITY)
 
 
 def at_least_float32(x: Tensor) -> Tensor:

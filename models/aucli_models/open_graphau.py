@@ -15,14 +15,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from aucli_models.au import AU_SETS, parse
+from aucli_models.au import AU_SETS, parse, unsided
 from aucli_models.au_graph import AUGraphNetwork
-from aucli_models.layers import CosineAUHead
 from aucli_models.output import AUOutput
 
 NEIGHBOURS = 4
 AU_SET = "hybrid"
-MAIN_AUS = tuple(name for name in AU_SETS[AU_SET] if not parse(name)[1])
+MAIN_AUS = unsided(AU_SETS[AU_SET])
 SIDED_AUS = tuple(name for name in AU_SETS[AU_SET] if parse(name)[1])
 _NODE_OF_SIDED = {12: "AU11"}
 
@@ -42,21 +41,21 @@ class OpenGraphAU(AUGraphNetwork):
         au_set: `hybrid`: 27 AUs, then 14 sided ones.
         stage: 1 (nearest-neighbour graph) or 2 (edge graph).
         metric: similarity of the stage-1 graph, see `neighbour_graph`.
+        intensity: whether it reads intensities from the nodes too.
 
     Raises:
         ValueError: unknown backbone or stage, another AU set.
     """
 
-    def __init__(self, backbone: str, au_set: str, stage: int, metric: str = "dots") -> None:
+    def __init__(
+        self, backbone: str, au_set: str, stage: int, metric: str = "dots", *, intensity: bool = False
+    ) -> None:
         if au_set != AU_SET:
             raise ValueError(f"AU set {au_set!r}: OpenGraphAU predicts the set {AU_SET}")
-        super().__init__(
-            backbone, len(MAIN_AUS), stage, neighbours=NEIGHBOURS, metric=metric, outer_relu=False
-        )
-        aus = AU_SETS[au_set]
-        self.head = CosineAUHead(len(aus), self.channels, [node_of(au) for au in aus])
+        super().__init__(backbone, au_set, stage, neighbours=NEIGHBOURS, metric=metric, outer_relu=False)
+        self.add_heads([node_of(au) for au in self.au_names], intensity=intensity)
 
     def forward(self, images: Tensor, *, edges: bool = False) -> AUOutput:
         """`edges` is taken for the sake of a common interface: this system has no edge logits."""
         nodes, _ = self.node_features(images)
-        return AUOutput(self.head(nodes))
+        return self.output(nodes)

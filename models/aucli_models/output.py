@@ -12,12 +12,17 @@ class AUOutput:
     """Scores of a batch of faces.
 
     probabilities: float32 (batch, aus), 0 to 1, in the order of the network's AU set.
-    edge_logits: float32 (batch, aus * aus, 4) or None; pair i * aus + k, class 2 y_i + y_k.
+    edge_logits: float32 (batch, nodes * nodes, 4) or None, nodes being the AUs without a side, in their
+        order; pair i * nodes + k, class 2 y_i + y_k.
+    intensity: float32 (batch, aus), 0 to 5, or None from a network that has no such read-out.
     """
 
     probabilities: Tensor
     edge_logits: Tensor | None = None
+    intensity: Tensor | None = None
 
     def __repr__(self) -> str:
-        edges = None if self.edge_logits is None else tuple(self.edge_logits.shape)
-        return f"AUOutput(probabilities={tuple(self.probabilities.shape)}, edge_logits={edges})"
+        shapes = (
+            f"{name}={None if value is None else tuple(value.shape)}" for name, value in vars(self).items()
+        )
+        return f"AUOutput({', '.join(shapes)})"

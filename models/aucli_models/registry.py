@@ -25,6 +25,7 @@ class ModelSpec:
     au_set: str
     stage: int
     input_size: int = 224  # pixels, side of the crop
+    intensity: bool = False  # whether it gives intensities beside probabilities
 
     @property
     def au_names(self) -> tuple[str, ...]:
@@ -32,8 +33,10 @@ class ModelSpec:
 
 
 SYSTEMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
-    "me_graphau": lambda spec: MEGraphAU(spec.backbone, spec.au_set, spec.stage),
-    "open_graphau": lambda spec: OpenGraphAU(spec.backbone, spec.au_set, spec.stage),
+    "me_graphau": lambda spec: MEGraphAU(spec.backbone, spec.au_set, spec.stage, intensity=spec.intensity),
+    "open_graphau": lambda spec: OpenGraphAU(
+        spec.backbone, spec.au_set, spec.stage, intensity=spec.intensity
+    ),
 }
 
 

@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 import aucli
 from aucli.errors import UsageError
 from aucli.evaluation.calibrate import Request, calibrate
-from aucli.evaluation.fit import fit
+from aucli.evaluation.fit import GOOD_ICC, fit
 from aucli.evaluation.metrics import platt
 from aucli.sinks.metadata import read_metadata
 from aucli.zoo import load
@@ -49,6 +49,30 @@ def test_aus_that_cannot_be_fitted_are_left(drawn):
     assert "positive" in fitted.left["AU4"]  # too few
     assert "AUC 0.1" in fitted.left["AU6"]  # upside down
     assert set(fitted.thresholds) == set(fitted.calibration) == {"AU1", "AU2"}
+
+
+def test_intensities_that_agree_are_of_use(drawn):
+    """AU1 follows what was measured, AU2 hardly; AU4 has too few positive faces, AU6 was not measured."""
+    outputs, labels = drawn
+    rng = np.random.default_rng(1)
+    measured = rng.uniform(0, 5, outputs.shape).astype(np.float32)
+    given = (measured + rng.normal(0, [0.5, 5, 0.1, 0.1], outputs.shape)).clip(0, 5).astype(np.float32)
+    measured[::3, 0] = np.nan
+    outputs[:, 3] = 1 - outputs[:, 3]
+    measured[:, 3] = np.nan
+    aus = ("AU1", "AU2", "AU4", "AU6")
+    fitted = fit(outputs, labels, aus, intensities=given, measured=measured)
+    known = np.isfinite(measured[:, 0])
+    x, y = given[known, 0].astype(float), measured[known, 0].astype(float)
+    # ICC(3,1) of two, from variances and covariance (McGraw and Wong 1996, case 3).
+    want = 2 * np.cov(x, y)[0, 1] / (x.var(ddof=1) + y.var(ddof=1))
+    assert fitted.validation["AU1"]["icc"] == pytest.approx(want, abs=1e-4)
+    assert fitted.validation["AU1"]["mae"] == pytest.approx(np.abs(x - y).mean(), abs=1e-4)
+    assert 0 < fitted.validation["AU2"]["icc"] < GOOD_ICC < want
+    assert "icc" not in fitted.validation["AU6"]
+    assert "AU4" not in fitted.validation
+    assert fitted.intensity_aus == ("AU1",)
+    assert fit(outputs, labels, aus).intensity_aus == ()
 
 
 @pytest.fixture(scope="module")

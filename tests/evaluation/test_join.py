@@ -191,3 +191,20 @@ def test_files_that_are_no_extraction(tmp_path):
         Extraction(tmp_path / "text.parquet")
     with pytest.raises(UsageError, match="not written by aucli"):
         Extraction(FACES / "labels.parquet")
+
+
+def test_intensities_beside_labels(tmp_path):
+    """`AU12` is an intensity beside `AU12_occ`, `AU06_int` beside `AU06`; -1 and empty were not coded."""
+    path = tmp_path / "labels.csv"
+    header = "video,frame,AU12,AU12_occ,AU06,AU06_int,AU25\n"
+    path.write_text(header + "a,0,2.5,1,0,0.5,1\na,1,-1,0,1,,0\n")
+    labels = read_labels(path)
+    assert labels.au_names == ("AU6", "AU12", "AU25")
+    np.testing.assert_array_equal(
+        labels.intensity, np.array([[0.5, 2.5, np.nan], [np.nan, np.nan, np.nan]], np.float32)
+    )
+    path.write_text("video,frame,AU25\na,0,1\n")
+    assert read_labels(path).intensity is None
+    path.write_text("video,frame,AU12_int,AU12\na,0,7,1\n")
+    with pytest.raises(UsageError, match="column AU12_int holds 7: an intensity is 0 to 5, or empty"):
+        read_labels(path)

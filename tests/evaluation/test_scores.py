@@ -1,11 +1,14 @@
 """All figures of one sample, in both ways of deciding."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import pearsonr
 from sklearn.metrics import f1_score, roc_auc_score
 
+from aucli.errors import ShapeError
 from aucli.evaluation.sample import Sample
 from aucli.evaluation.scores import score
 
@@ -87,3 +90,28 @@ def test_the_same_seed_gives_the_same_interval(random_sample):
     first, again, other = (score(random_sample, draws=50, seed=seed).to_json()["mean"] for seed in (1, 1, 2))
     assert first == again
     assert first["auc_interval"] != other["auc_interval"]
+
+
+def test_intensities_have_figures_of_their_own(random_sample):
+    assert not score(random_sample, draws=0).has_intensities
+    assert "icc" not in score(random_sample, draws=0).to_json()["aus"]["AU1"]
+    rng = np.random.default_rng(1)
+    measured = rng.uniform(0, 5, (200, 3)).astype(np.float32)
+    given = (0.7 * measured + rng.normal(0, 0.5, measured.shape)).astype(np.float32)
+    measured[::9, 0], given[:, 2] = np.nan, np.nan  # AU12 has no intensity in the output
+    scores = score(replace(random_sample, intensities=given, measured=measured), draws=0)
+    known = np.isfinite(measured[:, 0])
+    x, y = given[known, 0].astype(float), measured[known, 0].astype(float)
+    found = scores.to_json()
+    assert found["aus"]["AU1"]["icc"] == pytest.approx(
+        2 * np.cov(x, y)[0, 1] / (x.var(ddof=1) + y.var(ddof=1)), abs=1e-5
+    )
+    assert found["aus"]["AU1"]["mae"] == pytest.approx(np.abs(x - y).mean(), abs=1e-5)
+    assert found["aus"]["AU1"]["pearson"] == pytest.approx(pearsonr(x, y).statistic, abs=1e-5)
+    assert found["aus"]["AU12"]["icc"] is None
+    assert found["mean"]["mae"] == pytest.approx(np.nanmean(scores.mae), abs=1e-5)
+
+
+def test_arrays_of_intensities_must_fit(random_sample):
+    with pytest.raises(ShapeError, match=r"Sample\.measured"):
+        replace(random_sample, measured=np.zeros((200, 2), np.float32))

@@ -26,7 +26,7 @@ def probabilities(picture, detector, predictor):
     pixels = torch.from_numpy(np.array(picture)).unsqueeze(0)
     faces = detector.detect(pixels)[0]
     crops = crop_faces(pixels, np.zeros(len(faces), np.int64), faces.landmarks, predictor.card.crop)
-    return Postprocess.of(predictor.card)(predictor(crops))[0], faces
+    return Postprocess.of(predictor.card)(predictor(crops).outputs)[0], faces
 
 
 @pytest.fixture(scope="module")

@@ -32,3 +32,12 @@ def test_without_calibration_the_output_is_the_probability():
     outputs = np.linspace(0, 1, 2 * len(card.au_names), dtype=np.float32).reshape(2, -1)
     probabilities, _ = Postprocess.of(card)(outputs)
     np.testing.assert_array_equal(probabilities, outputs)
+
+
+def test_only_intensities_of_use_are_written():
+    card = replace(find("builtin").card, intensity=True, intensity_aus=("AU12", "AU1"))
+    given = np.arange(2 * len(card.au_names), dtype=np.float32).reshape(2, -1)
+    columns = [card.au_names.index("AU12"), card.au_names.index("AU1")]
+    np.testing.assert_array_equal(Postprocess.of(card).intensities(given), given[:, columns])
+    assert Postprocess.of(replace(card, intensity_aus=())).intensities(given) is None
+    assert Postprocess.of(find("builtin").card).intensities(None) is None

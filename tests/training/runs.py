@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from aucli.training.options import TrainConfig
+from aucli_models.au import AU_SETS
 
 FACES = Path(__file__).parents[1] / "data" / "synthfaces"
 STEPS = 6
@@ -20,6 +21,16 @@ def few_faces(folder, of_each=6):
     """The folder with the first pictures of each person only: 36 to train on, 12 to validate."""
     table = pd.read_parquet(FACES / "labels.parquet")
     table.groupby("subject").head(of_each).to_parquet(folder / "labels.parquet")
+    (folder / "images").symlink_to(FACES / "images")
+    return folder
+
+
+def faces_with_every_au(folder):
+    """The folder with so few pictures to train on that each AU, sides too, is just there; 40 to validate."""
+    table = pd.read_parquet(FACES / "labels.parquet")
+    train = table[table["split"] == "train"]
+    kept = {row for au in AU_SETS["synth_sided"] for row in train.index[train[f"{au}_occ"] == 1][:1]}
+    table[table["split"].eq("val") | table.index.isin(kept)].to_parquet(folder / "labels.parquet")
     (folder / "images").symlink_to(FACES / "images")
     return folder
 

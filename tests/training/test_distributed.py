@@ -118,11 +118,11 @@ def test_a_norm_without_a_synchronised_form_is_refused():
 
 
 def test_two_ranks_have_the_losses_and_figures_of_one(few, tmp_path):
-    """Both stages, with a loss on edges, class weights and batches that two do not share evenly."""
-    changed = {"stage": "both", "epochs": (1, 1), "batch_size": 5, "init": "builtin"}
+    """Both stages, with losses on edges and intensities and batches that two do not share evenly."""
+    changed = {"stage": "both", "epochs": (1, 1), "batch_size": 5, "init": "builtin", "intensity": True}
     alone = train(config(few, tmp_path / "one", **changed))
-    both = ("--stage", "both", "--epochs", "1,1", "--batch-size", "5", "--init", "builtin", "--quiet")
-    finish(start(options(few, tmp_path / "two", *both), ranks=2))
+    both = ("--stage", "both", "--epochs", "1,1", "--batch-size", "5", "--init", "builtin")
+    finish(start(options(few, tmp_path / "two", *both, "--intensity", "--quiet"), ranks=2))
     for stage in (1, 2):
         (one,), (two,) = alone.stages[stage - 1].history, epochs(tmp_path / "two", stage)
         for key in ("train_loss", "val_loss"):

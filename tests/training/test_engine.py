@@ -17,6 +17,7 @@ from aucli.training.engine import Arithmetic, Engine
 from aucli.training.recipe import stage_recipe
 from aucli.training.stochastic_depth import Depths
 from aucli.training.views import Views
+from aucli_models.au import AU_SETS
 from aucli_models.me_graphau import MEGraphAU
 
 CPU = torch.device("cpu")
@@ -35,6 +36,7 @@ def examples():
         labels,
         intensity,
         [f"people/{row}.jpg" for row in range(12)],
+        AU_SETS["disfa"],
     )
 
 
@@ -75,6 +77,109 @@ def test_sharpness_aware_steps_learn_too(examples):
         float(run.step(batch)[0]) for epoch in range(8) for batch in some_batches(examples, epoch=epoch)
     ]
     assert np.mean(losses[-4:]) < 0.95 * np.mean(losses[:4])
+
+
+@pytest.fixture(scope="module")
+def sided():
+    """Noise with labels and intensities of the set with sides."""
+    rng = np.random.default_rng(1)
+    intensity = rng.uniform(0, 5, (12, 39)).astype(np.float32)
+    crops = rng.integers(0, 256, (12, 128, 128, 3)).astype(np.uint8)
+    labels = (intensity >= 2).astype(np.int8)
+    intensity[rng.random(intensity.shape) < 0.1] = np.nan
+    return Examples(crops, np.arange(12), labels, intensity, ["x"] * 12, AU_SETS["synth_sided"])
+
+
+def sided_engine(examples, name, stage, **changed):
+    torch.manual_seed(0)
+    recipe = replace(stage_recipe(name, "me_graphau", "resnet10_small", stage), batch_size=6, rate=1e-3)
+    return Engine(
+        MEGraphAU("resnet10_small", "synth_sided", stage, intensity=True),
+        replace(recipe, augmentation="published", **changed),
+        torch.ones(39),
+        Views(CropConvention(size=112), "published", flip=True),
+        steps=20,
+        seed=0,
+        names=examples.names,
+    )
+
+
+@pytest.mark.parametrize("name", ["published", "synth"])
+@pytest.mark.parametrize("stage", [1, 2])
+def test_intensities_are_learnt_with_and_without_the_heads_of_training(sided, name, stage):
+    run = sided_engine(sided, name, stage)
+    # The network has its own read-out from the nodes: no second one is trained.
+    keys = [key for key, _ in run.objective.named_parameters() if "intensity" in key or "from_nodes" in key]
+    assert keys == ["network.intensity_head.weight", "network.intensity_head.bias"]
+    losses = [float(run.step(batch)[0]) for epoch in range(3) for batch in some_batches(sided, epoch=epoch)]
+    assert np.mean(losses[-2:]) < 0.9 * np.mean(losses[:2])
+    read = run.network.intensity_head.weight
+    assert (read.detach().norm(dim=1) > 0).all()
+    if run.average is not None:
+        averaged = run.average.intensity_head.weight
+        assert 0 < (averaged - read).abs().max() < read.abs().max()
+
+
+def test_the_part_of_intensities_in_the_loss(sided):
+    """Begun at 0, they are all wrong by what was measured: its smooth L1 distance in fifths, four times."""
+    batch = next(some_batches(sided))
+    run = sided_engine(sided, "published", 1)
+    seen = run.seen(batch, batch.parts[0])
+    counts = (batch.counts.labels, batch.counts.pairs, batch.counts.intensities)
+    run.network.eval()
+    with torch.no_grad():
+        whole = float(run.objective(seen.images, seen.labels, seen.intensity, counts))
+        without = float(run.objective(seen.images, seen.labels, None, counts))
+    distance = batch.parts[0].intensity.numpy() / 5
+    each = np.where(distance < 0.2, distance**2 / 0.4, distance - 0.1)
+    assert whole - without == pytest.approx(4 * np.nanmean(each), rel=1e-5)
+
+
+def test_mirrored_pictures_have_the_labels_and_intensities_of_the_other_side(sided):
+    """Pictures that are black to the left or to the right of their middle, labelled so."""
+    left = np.arange(12) % 3 == 0
+    crops = np.zeros((12, 128, 128, 3), np.uint8)
+    crops[left, :, :64] = 255
+    crops[~left, :, 64:] = 255
+    labels, intensity = np.zeros((12, 39), np.int8), np.zeros((12, 39), np.float32)
+    labels[:, 4] = 1
+    # The person's own left is on the right of the picture.
+    aus = AU_SETS["synth_sided"]
+    for numbers, rows in (("R", left), ("L", ~left)):
+        for number in (1, 2, 4, 6, 10, 12, 14):
+            labels[rows, aus.index(f"AU{number}{numbers}")] = 1
+            intensity[rows, aus.index(f"AU{number}{numbers}")] = number / 4
+    run = sided_engine(sided, "published", 1)
+    mirrored = 0
+    for batch in some_batches(replace(sided, crops=crops, labels=labels, intensity=intensity)):
+        (part,) = batch.parts
+        seen = run.seen(batch, part)
+        half = seen.images.shape[-1] // 2
+        for face in range(len(seen.images)):
+            bright_left = bool(seen.images[face, :, :, :half].mean() > seen.images[face, :, :, half:].mean())
+            shown, other = ("R", "L") if bright_left else ("L", "R")
+            for number in (1, 2, 4, 6, 10, 12, 14):
+                here, there = aus.index(f"AU{number}{shown}"), aus.index(f"AU{number}{other}")
+                assert (seen.labels[face, here], seen.labels[face, there]) == (1, 0)
+                assert (seen.intensity[face, here], seen.intensity[face, there]) == (number / 4, 0)
+            mirrored += bright_left != (part.labels[face, aus.index("AU1R")] == 1)
+        assert torch.equal(seen.labels[:, :25], part.labels[:, :25])
+    assert 0 < mirrored < 12
+
+
+def test_the_loss_on_edges_knows_no_sides(sided):
+    """What edges learn does not depend on the labels of sided AUs, and all pairs of the others count."""
+    gradients = []
+    for value in (0, 1):
+        labels = sided.labels.copy()
+        labels[:, 25:] = value
+        run = sided_engine(sided, "published", 2)
+        batch = next(some_batches(replace(sided, labels=labels)))
+        assert batch.counts.pairs == 6 * 25 * 25
+        run.step(batch)
+        gradients.append(run.network.edge_fc.weight.grad.clone())
+    assert gradients[0].abs().max() > 0
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])

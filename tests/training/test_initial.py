@@ -17,8 +17,8 @@ FIELDS = {
 }  # fmt: skip
 
 
-def spec(au_set="disfa", stage=1, backbone="resnet10_small"):
-    return ModelSpec("me_graphau", backbone, au_set, stage)
+def spec(au_set="disfa", stage=1, backbone="resnet10_small", *, intensity=False):
+    return ModelSpec("me_graphau", backbone, au_set, stage, intensity=intensity)
 
 
 def saved(folder, given, name="start"):
@@ -29,6 +29,7 @@ def saved(folder, given, name="start"):
         "au_set": given.au_set,
         "stage": given.stage,
         "backbone": given.backbone,
+        "intensity": given.intensity,
         "thresholds": thresholds,
     }
     export_model(network, folder, name, fields, dtype=torch.float32)
@@ -55,6 +56,33 @@ def test_stage_1_fills_stage_2_but_for_its_graph(tmp_path):
     assert same(old, new, transfer.filled)
     assert all(key.startswith(("graph.", "edge_fc.")) for key in transfer.fresh)
     assert start.stage1(spec(stage=2)) is not None
+
+
+READ_OUT = {"intensity_head.weight", "intensity_head.bias"}
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_model_without_intensities_starts_one_with_them(tmp_path, stage):
+    old, new = saved(tmp_path, spec()), create_model(spec(stage=stage, intensity=True))
+    transfer = start_from(read_start(str(tmp_path / "start.json")), new, spec(stage=stage, intensity=True))
+    assert {key for key in transfer.fresh if not key.startswith(("graph.", "edge_fc."))} == READ_OUT
+    assert same(old, new, transfer.filled)
+    assert not new.intensity_head.weight.any()
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_intensities_carry_over_or_are_said_to_be_unused(tmp_path, stage):
+    old = saved(tmp_path, spec(intensity=True))
+    torch.nn.init.normal_(old.intensity_head.weight)
+    new, plain = create_model(spec(stage=stage, intensity=True)), create_model(spec(stage=stage))
+    start = read_start(str(tmp_path / "start.json"))
+    start.network.load_state_dict(old.state_dict())
+    transfer = start_from(start, new, spec(stage=stage, intensity=True))
+    assert set(transfer.filled) >= READ_OUT
+    assert same(old, new, transfer.filled)
+    transfer = start_from(start, plain, spec(stage=stage))
+    assert set(transfer.unused) >= READ_OUT
+    assert same(old, plain, transfer.filled)
 
 
 def test_another_au_set_fills_what_is_before_the_aus(tmp_path):

@@ -1,14 +1,19 @@
 """Both stages end to end on rendered faces: the run must learn, and `extract` must take what comes out."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from aucli.evaluation import calibrate
+from aucli.evaluation.report import write_report
+from aucli.evaluation.run import Request, evaluate
 from aucli.training.events import EpochDone, Note, Packing, StageStarted, StepDone
 from aucli.training.run import TrainConfig, train
 from aucli.zoo import load
+from aucli.zoo.card import read_card
 from aucli_models.au import AU_SETS
 from tests.cli.commands import EXAMPLES
 from tests.training.runs import FACES, finish, record, start
@@ -33,6 +38,7 @@ def run(tmp_path_factory):
         epochs=(6, 2),
         batch_size=16,
         init="builtin",
+        intensity=True,
         device="cpu",
     )
     return out, train(config, events.append), events
@@ -78,8 +84,8 @@ def test_what_it_says_on_the_way(run):
     assert {event.part for event in events if isinstance(event, Packing)} == {"train", "val"}
     notes = " ".join(event.text for event in events if isinstance(event, Note))
     assert "stage 1 starts from builtin: 75 entries are filled" in notes
-    assert "begin at random (au_features, graph, head)" in notes
-    assert "stage 2 starts from stage 1: 83 entries are filled" in notes
+    assert "begin at random (au_features, graph, head, intensity_head)" in notes
+    assert "stage 2 starts from stage 1: 85 entries are filled" in notes
 
 
 def test_the_record_says_what_was_done(run):
@@ -92,6 +98,11 @@ def test_the_record_says_what_was_done(run):
     assert found["dataset"]["val"]["faces"] == 40
     assert found["versions"]["torch"]
     assert found["results"]["2"]["epochs"] == [dict(entry) for entry in result.stages[1].history]
+    first, second = (stage.history[-1]["mean_auc"] for stage in result.stages)
+    difference = found["stage2_minus_stage1"]
+    assert difference["mean_auc"] == pytest.approx(second - first, abs=2e-3)
+    assert difference["mean_auc_interval"][0] <= difference["mean_auc"] <= difference["mean_auc_interval"][1]
+    assert (difference["faces"], difference["subjects"]) == (40, 2)
 
 
 def test_tensorboard_reads_the_logs(run):
@@ -121,6 +132,8 @@ def test_the_cards_are_fitted_and_of_the_weights(run):
             fitted = au in card.validation
             assert (au in card.calibration, card.thresholds[au] != 0.5) == (fitted, fitted)
             assert fitted or au in card.weak_aus
+        assert card.intensity_aus == ("AU25",)
+        assert 0.6 <= card.validation["AU25"]["icc"] <= 1
         assert card.fitted_on == {
             "dataset": "synthfaces", "part": "val", "fold": None, "faces": 40, "subjects": 2,
         }  # fmt: skip
@@ -143,6 +156,29 @@ def test_extract_takes_the_model(run, tmp_path):
     assert [name for name in table.column_names if name.endswith("_prob")] == [
         f"AU{int(au[2:]):02}_prob" for au in AUS
     ]
+    assert table["AU25_int"].null_count == table["AU12_prob"].null_count
     assert table["AU12_prob"].null_count < len(table)
     card = json.loads(table.schema.metadata[b"aucli"])
     assert "me_graphau_resnet10_small.disfa_stage2" in json.dumps(card)
+
+
+def test_calibrate_and_the_report_look_at_intensities_too(run, tmp_path):
+    """AU25 alone has enough faces of both kinds to be looked at again; AU12 keeps what it had."""
+    out, result, _ = run
+    card = read_card(result.paths[1])
+    own = replace(card, intensity_aus=("AU12", "AU25"))
+    (tmp_path / "own.json").write_text(json.dumps(own.to_json()))
+    (tmp_path / card.weights).symlink_to(out / card.weights)
+    given = ("synthfaces", FACES, str(tmp_path / "own.json"), tmp_path / "new")
+    new = calibrate.calibrate(calibrate.Request(*given, device="cpu")).card
+    assert (new.intensity, new.intensity_aus) == (True, ("AU12", "AU25"))
+    for figure in ("icc", "mae"):
+        # Cut out of the pictures again, not out of packed crops.
+        assert new.validation["AU25"][figure] == pytest.approx(card.validation["AU25"][figure], abs=0.03)
+    tested = evaluate(
+        Request("synthfaces", FACES, [str(result.paths[1])], au_set="disfa", device="cpu", draws=0)
+    )
+    page = write_report(tested, tmp_path / "page.html").read_text()
+    assert "<th>ICC(3,1)</th><th>MAE</th><th>Pearson r</th>" in page
+    assert tested.tested[0].scores.icc[AUS.index("AU25")] > 0.5
+    assert tested.to_json()["tested"][0]["mean"]["icc"] is not None

@@ -8,11 +8,14 @@ from aucli.training.losses import (
     au_weights,
     edge_loss,
     edge_relations,
+    intensity_loss,
     labelled_entries,
     labelled_pairs,
+    node_places,
     weighted_asymmetric_loss,
 )
 from aucli.training.schedule import cosine_rate
+from aucli_models.au import AU_SETS
 from tests.models import golden
 
 
@@ -84,6 +87,28 @@ def test_shares_of_a_batch_add_up_to_its_loss():
         for part in (slice(0, 1), slice(1, 7), slice(7, 10))
     ]
     torch.testing.assert_close(sum(shares), whole)
+
+
+def test_intensity_loss_is_the_mean_over_what_is_known():
+    """Written out: half a squared distance below the fifth where the smooth L1 distance bends, in fifths."""
+    rng = np.random.default_rng(0)
+    predicted, truth = rng.uniform(-1, 6, (6, 4)), rng.uniform(0, 5, (6, 4))
+    truth[rng.random(truth.shape) < 0.3] = np.nan
+    distance = np.abs(predicted - truth) / 5
+    each = np.where(distance < 0.2, distance**2 / 0.4, distance - 0.1)
+    known = int(np.isfinite(truth).sum())
+    predictions = torch.from_numpy(predicted).requires_grad_()
+    loss = intensity_loss(predictions, torch.from_numpy(truth), count=known)
+    assert loss.item() == pytest.approx(np.nanmean(each))
+    loss.backward()
+    assert (predictions.grad.numpy()[np.isnan(truth)] == 0).all()
+    nothing = intensity_loss(predictions, torch.full((6, 4), torch.nan), count=0)
+    assert nothing.item() == 0.0
+
+
+def test_edges_are_between_aus_without_a_side():
+    assert node_places(AU_SETS["disfa"]).tolist() == list(range(8))
+    assert node_places(("AU12L", "AU1", "AU4R", "AU12")).tolist() == [1, 3]
 
 
 def test_class_weights(losses):

@@ -56,7 +56,7 @@ def test_step_equals_the_official_one(spec):
     assert recipe.edge_weight == (info["lambda"] if has_edges else 0)
     assert recipe.sam_rho == (info["sam"]["rho"] if info["sam"] else None)
     objective = Objective(network, recipe, weights, size=224)
-    counts = Counts.of(labels, None)
+    counts = Counts.of(labels, None, spec.au_names)
     seen, edges = [], []
     network.head.register_forward_hook(lambda _module, _inputs, out: seen.append(out))
     if has_edges:

@@ -49,3 +49,12 @@ def test_the_edge_graph_can_begin_where_stage_1_ended():
             difference = stage2(images).probabilities - stage1(images).probabilities
         distance[warm] = difference.abs().mean().item()
     assert distance[True] < distance[False] / 4, distance
+
+
+def test_messages_are_divided_by_the_nodes_not_by_all_aus():
+    """39 AUs, 25 of them nodes: the edge graph takes the mean of 25 messages, the other one their sum."""
+    stage1, stage2 = (
+        create_model(ModelSpec("me_graphau", "resnet10_small", "synth_sided", stage)) for stage in (1, 2)
+    )
+    start_graph_from_stage1(stage1, stage2)
+    torch.testing.assert_close(stage2.graph.layers[0].V.weight, 25 * stage1.graph.V.weight)

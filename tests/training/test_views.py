@@ -1,6 +1,7 @@
 """What the network sees: exact crops, published and strong augmentation, and their random numbers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torchvision.transforms import v2
@@ -17,7 +18,8 @@ from aucli.training.crops import (
 )
 from aucli.training.draws import Draws
 from aucli.training.published_augment import jittered, random_crops
-from aucli.training.views import Views
+from aucli.training.views import SwapSides, Views
+from aucli_models.au import AU_SETS
 
 CONVENTION = CropConvention(size=56)
 SIDE = packed_side(CONVENTION.size)
@@ -65,13 +67,14 @@ def test_a_draw_belongs_to_seed_epoch_place_purpose_and_turn():
 @pytest.mark.parametrize("augmentation", ["published", "strong"])
 def test_a_view_does_not_depend_on_the_others_of_its_batch(packed, augmentation):
     views = Views(CONVENTION, augmentation, flip=True)
-    whole = views.training(packed, draws(), clean=0.5)
+    whole, mirrored = views.training(packed, draws(), clean=0.5)
     parts = [
         views.training(packed[part], draws(range(12)[part]), clean=0.5)
         for part in (slice(0, 5), slice(5, 6), slice(6, 12))
     ]
-    torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-4, atol=1e-4)
-    assert (views.training(packed, draws(epoch=3)) - whole).abs().mean() > 0.05
+    torch.testing.assert_close(torch.cat([part for part, _ in parts]), whole, rtol=1e-4, atol=1e-4)
+    assert torch.cat([some for _, some in parts]).tolist() == mirrored.tolist()
+    assert (views.training(packed, draws(epoch=3))[0] - whole).abs().mean() > 0.05
     assert whole.shape == (12, 3, 56, 56)
     assert whole.isfinite().all()
 
@@ -93,9 +96,9 @@ def test_the_packed_convention_has_the_crop_in_its_centre():
 def test_random_crops_are_parts_of_the_picture_and_half_are_mirrored(packed):
     numbers = torch.arange(SIDE * SIDE * 3).view(1, SIDE, SIDE, 3) % 251
     same = numbers.to(torch.uint8).expand(400, -1, -1, -1)
-    crops = (random_crops(same, 56, draws(range(400)), flip=True) * 255).round().long()
+    crops, said = random_crops(same, 56, draws(range(400)), flip=True)
     mirrored, starts = 0, set()
-    for crop in crops:
+    for crop, said_of_this in zip((crops * 255).round().long(), said.tolist(), strict=True):
         # The row that a crop begins with says where it was cut.
         for flipped in (False, True):
             upright = crop.flip(2) if flipped else crop
@@ -107,14 +110,15 @@ def test_random_crops_are_parts_of_the_picture_and_half_are_mirrored(packed):
             ]
             if found:
                 mirrored += flipped
+                assert flipped == said_of_this
                 starts.add(found[0])
                 break
         else:
             raise AssertionError("not a part of the picture")
     assert 0.4 < mirrored / 400 < 0.6
     assert {y for y, _ in starts} == {x for _, x in starts} == set(range(9))  # 0 to 8: both ends
-    plain = random_crops(same[:50], 56, draws(range(50)), flip=False)
-    assert len(plain) == 50
+    plain, said = random_crops(same[:50], 56, draws(range(50)), flip=False)
+    assert (len(plain), said.any()) == (50, False)
 
 
 def test_jitter_is_torchvisions(packed):
@@ -137,10 +141,36 @@ def test_jitter_is_torchvisions(packed):
 
 def test_crops_that_do_not_stray_are_the_exact_ones(packed):
     still = Straying(points=0.0, rotation=0.0, log_scale=0.0, shift=0.0)
-    crops = straying_crops(packed, CONVENTION, draws(), flip=False, straying=still)
+    crops, mirrored = straying_crops(packed, CONVENTION, draws(), flip=False, straying=still)
+    assert not mirrored.any()
     torch.testing.assert_close(crops, centre_crops(packed, 56), rtol=0, atol=1e-4)
-    moved = straying_crops(packed, CONVENTION, draws(), flip=False)
+    moved, _ = straying_crops(packed, CONVENTION, draws(), flip=False)
     assert (moved - crops).abs().mean() > 0.01
+
+
+def test_crops_that_do_not_stray_say_which_are_mirrored(packed):
+    still = Straying(points=0.0, rotation=0.0, log_scale=0.0, shift=0.0)
+    crops, mirrored = straying_crops(packed, CONVENTION, draws(), flip=True, straying=still)
+    assert 0 < mirrored.sum() < 12
+    upright = centre_crops(packed, 56)
+    for crop, flipped, want in zip(crops, mirrored, upright, strict=True):
+        torch.testing.assert_close(crop, want.flip(2) if flipped else want, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("au_set", ["synth", "synth_sided", "hybrid"])
+def test_mirrored_faces_swap_their_sides(au_set):
+    """Against a table whose columns are renamed by hand."""
+    aus = AU_SETS[au_set]
+    values = pd.DataFrame(np.arange(3 * len(aus), dtype=np.float32).reshape(3, -1), columns=aus)
+    values.iloc[1, 2] = np.nan
+    other = {au: au[:-1] + {"L": "R", "R": "L"}[au[-1]] for au in aus if au[-1] in "LR"}
+    assert len(other) == (0 if au_set == "synth" else 14)
+    want = values.copy()
+    want.iloc[1:] = values.rename(columns=other)[list(aus)].iloc[1:]
+    swapped = SwapSides(aus, torch.device("cpu"))(
+        torch.from_numpy(values.to_numpy(copy=True)), torch.tensor([False, True, True])
+    )
+    np.testing.assert_array_equal(swapped, want)
 
 
 def test_normalised_has_channels_last():

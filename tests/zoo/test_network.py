@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -135,6 +136,9 @@ def test_missing_weights_are_named(model, tmp_path):
         ({"weights": "../tiny.safetensors"}, "beside the card"),
         ({"colour": "red"}, "not a model card"),
         ({"weak_aus": ["AU43"]}, "AU43"),
+        ({"intensity": True, "intensity_aus": ["AU43"]}, "intensity_aus names AU43"),
+        ({"intensity_aus": ["AU12"]}, "its network gives no intensities"),
+        ({"intensity": True}, r"lacks intensity_head\.bias, intensity_head\.weight"),
     ],
 )
 def test_cards_that_contradict_themselves_are_refused(model, changes, message):
@@ -159,3 +163,15 @@ def test_what_is_not_a_card_is_refused(tmp_path):
 def test_cards_survive_their_json():
     for entry in packaged().values():
         assert Card.from_json(json.loads(json.dumps(entry.card.to_json())), "here") == entry.card
+
+
+def test_a_card_with_intensities_survives_too():
+    card = replace(
+        find("builtin").card,
+        au_set="synth_sided",
+        thresholds=dict.fromkeys(AU_SETS["synth_sided"], 0.5),
+        intensity=True,
+        intensity_aus=("AU12", "AU12L"),
+        validation={"AU12": {"auc": 0.9, "icc": 0.7, "mae": 0.4}, "AU1": {"auc": 0.8}},
+    )
+    assert Card.from_json(json.loads(json.dumps(card.to_json())), "here") == card

@@ -75,6 +75,7 @@ def summary_json(status: Status, *, default: str) -> dict[str, Any]:
         "backbone": card.backbone,
         "au_set": card.au_set,
         "aus": list(card.au_names),
+        "intensity_aus": list(card.intensity_aus),
         "stage": card.stage,
         "fold": card.fold,
         "published": dict(card.published),

@@ -45,6 +45,7 @@ def show(
         "published": ", ".join(f"{_words(key)} {value:.4g}" for key, value in card.published.items()),
         "crop": f"{card.crop.size} pixels, scale {card.crop.scale:g}, shift {card.crop.shift_y:g}",
         "weak AUs": f"{', '.join(card.weak_aus)}: draw no conclusions from them" if card.weak_aus else "",
+        "intensities": f"0 to 5, written for {', '.join(card.intensity_aus)}" if card.intensity_aus else "",
         "source": card.source or "",
         "installed": installed_word(status),
         "weights": str(status.entry.weights_path) if status.entry else "",
@@ -79,8 +80,10 @@ def _table(card: Card) -> Table:
         "threshold": card.thresholds,
         "published F1": card.published_f1,
         **{
-            f"validation {_words(key)}": {au: figures[key] for au, figures in card.validation.items()}
-            for key in next(iter(card.validation.values()), {})
+            f"validation {_words(key)}": {
+                au: figures[key] for au, figures in card.validation.items() if key in figures
+            }
+            for key in dict.fromkeys(key for figures in card.validation.values() for key in figures)
         },
     }
     columns = {heading: values for heading, values in columns.items() if values}
@@ -96,4 +99,5 @@ def _table(card: Card) -> Table:
 
 
 def _words(key: str) -> str:
-    return key.replace("_", " ").replace("f1", "F1").replace("auc", "AUC")
+    short = {"f1": "F1", "mean_f1": "mean F1", "auc": "AUC", "icc": "ICC", "mae": "MAE"}
+    return short.get(key, key.replace("_", " "))

@@ -32,7 +32,8 @@ def extract(config: ExtractConfig) -> list[Finding]:
         part = Path(folder, "part.parquet")
         # Its own settings for frames would only make the trial longer or leave nothing of the clip.
         short = replace(config, selection=ExtractConfig().selection)
-        process = set_up(short, output_schema(card.au_names, with_subject=False), device, 1, 0)
+        schema = output_schema(card.au_names, intensity_aus=card.intensity_aus)
+        process = set_up(short, schema, device, 1, 0)
         start = time.perf_counter()
         entry = process(
             VideoTask(replace(clip, end_seconds=0.1), "doctor", Path(folder, "spool"), part), lambda _: None
