@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -118,7 +120,22 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may hold what the terminal's encoding cannot show; that must not end a run.
         sys.stdout.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except SystemExit as left:
+        if left.code in (130, 143):
+            _leave_at_once(int(left.code))
+        raise
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """After an interrupt everything of ours is cleared up, but a library's thread may still compute: Python's
+    own ending would now and then abort it, and the exit code be that of a crash.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
