@@ -184,6 +184,7 @@ def measure(folder, part, model):
         "data": f"synthfaces (synthetic), part {part}",
         "model": card.name,
         "sha256": card.sha256,
+        "weak_aus": list(card.weak_aus),
         "faces": len(faces),
         "ready_crops": score(crops).to_json(),
         "whole_tool": {"faces_found": len(rows), **score(found).to_json()},
@@ -206,18 +207,22 @@ def visible_means(aus):
     }
 
 
+def cell(value):
+    return "" if value is None else f"{value:.2f}"
+
+
 def table(result):
     """The README's Markdown."""
     tool, crops = (result[way]["aus"] for way in ("whole_tool", "ready_crops"))
-    cell = lambda value: "" if value is None else f"{value:.2f}"  # noqa: E731
     lines = ["| AU | AUC | 95 % | F1 | AUC, ready crops | base rate |", "|---|---|---|---|---|---|"]
     for au, figures in [*tool.items(), ("mean", result["whole_tool"]["mean"])]:
         ready = result["ready_crops"]["mean"] if au == "mean" else crops[au]
         ends = figures["auc_interval"]
         shown = "" if ends is None else f"{ends[0]:.2f} to {ends[1]:.2f}"
         f1 = figures.get("card", figures["protocol"])["f1"]
+        star = "*" if au in result["weak_aus"] else ""
         lines.append(
-            f"| {au.removeprefix('AU')} | {cell(figures['auc'])} | {shown} | {cell(f1)} "
+            f"| {au.removeprefix('AU')}{star} | {cell(figures['auc'])} | {shown} | {cell(f1)} "
             f"| {cell(ready['auc'])} | {cell(figures['base_rate'])} |"
         )
     seen = result["whole_tool_visible"]

@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from aucli.datasets.open import open_dataset
+from aucli.datasets.selection import take
 from aucli.datatypes import CropConvention
 from aucli.inference.devices import available_cores, resolve_device, resolve_precision
 from aucli.training.batches import batches
@@ -137,8 +138,8 @@ def naive(engine, examples, recipe, device, steps, *, folder):
     optimiser = engine._optimiser
     pictures, start = 0, None
     for _ in range(1000):
-        for images, labels in loader:
-            images, labels = images.to(device), labels.to(device)  # noqa: PLW2901
+        for pictures_read, labels_read in loader:
+            images, labels = pictures_read.to(device), labels_read.to(device)
             optimiser.zero_grad(set_to_none=True)
             engine.objective(
                 images.contiguous(memory_format=torch.channels_last), labels, None, counts_of(labels)
@@ -178,16 +179,7 @@ def main():
     system, backbone = architecture(args.arch)
     faces = open_dataset("synthfaces", args.data, "train", au_set=args.au_set)
     rows = np.sort(np.random.default_rng(0).permutation(len(faces))[: args.pictures])
-    faces = replace(
-        faces,
-        paths=tuple(faces.paths[row] for row in rows),
-        subjects=tuple(faces.subjects[row] for row in rows),
-        videos=tuple(faces.videos[row] for row in rows),
-        frames=faces.frames[rows],
-        labels=faces.labels[rows],
-        points=faces.points[rows],
-        intensity=None,
-    )
+    faces = replace(take(faces, rows), intensity=None)
     recipe = replace(stage_recipe("published", system, backbone, 1), batch_size=args.batch_size)
     with tempfile.TemporaryDirectory() as work:
         start = time.perf_counter()

@@ -40,6 +40,17 @@ def numbered_frames(count: int, width: int = 192, height: int = 128) -> Iterator
         yield picture
 
 
+def packets(path: Path, kind: str = "video") -> list[tuple[Fraction, bytes]]:
+    """The oracle for written files: times and bytes of what lies in the container, nothing decoded."""
+    with av.open(str(path)) as container:
+        stream = getattr(container.streams, kind)[0]
+        return [
+            (packet.pts * packet.time_base, bytes(packet))
+            for packet in container.demux(stream)
+            if packet.size
+        ]
+
+
 def read_number(pixels: Any, *, colour: bool = True) -> int | None:
     """The number in a picture of `numbered_frames` (array or tensor), None if it is not upright.
 

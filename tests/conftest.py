@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+import torch
 
 _NUMBER = itertools.count()
 
@@ -32,3 +33,12 @@ def _own_folders(monkeypatch, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp() / f"own{next(_NUMBER)}"
     monkeypatch.setenv("AUCLI_CACHE", str(folder / "cache"))
     monkeypatch.setenv("AUCLI_CONFIG_FOLDER", str(folder / "config"))
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Sums come out the same whatever else runs, and small networks are no slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

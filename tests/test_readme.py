@@ -1,5 +1,7 @@
 """The README says what is there: folders, commands, options, columns, queries."""
 
+import importlib
+import json
 import os
 import re
 import shlex
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 import aucli
 from aucli.cli.main import app
 from aucli.sinks.schema import output_schema
+from aucli.zoo.catalogue import find
 from aucli_models.au import AU_SETS
 
 ROOT = Path(__file__).parents[1]
@@ -100,3 +103,12 @@ def test_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", SHELL, flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_figures_are_those_measured_on_the_model_that_ships(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    result = json.loads((ROOT / "benchmarks" / "results" / "accuracy.json").read_text())
+    assert result["sha256"] == find("builtin").card.sha256
+    shown = importlib.import_module("accuracy").table(result).splitlines()
+    assert len(shown) > 40
+    assert [line for line in shown if line and line not in README.splitlines()] == []

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
 from aucli.config import DetectorName, Precision, load_settings, override, read_settings
 from aucli.errors import UsageError
+
+if TYPE_CHECKING:  # the rooms are loaded when the command runs
+    from aucli.media.encode import CodecName
+    from aucli.sinks.draw.palette import ThemeName
 
 _DRAWING, _FILE, _MODEL, _RUN = "What is drawn", "The video written", "The analysis", "The run"
 _ANALYSIS = ("model", "device", "precision", "detector", "detect_every", "min_face", "max_faces")
@@ -137,14 +141,14 @@ def annotate(
             configure(analysis),
             rows_from=rows_from,
             look=Look(
-                theme=theme,  # type: ignore[arg-type] # checked by Look
+                theme=cast("ThemeName", theme),  # Look refuses any other
                 scale=scale,
                 top=top,
                 landmarks=landmarks,
                 regions=regions,
                 timeline=timeline,
             ),
-            encoding=Encoding(codec, crf),  # type: ignore[arg-type] # checked by Encoding
+            encoding=Encoding(cast("CodecName", codec), crf),  # Encoding refuses any other
             command_line=("aucli", *context.obj),
             as_json=as_json or settings.get("json", False),
             quiet=quiet or settings.get("quiet", False),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aucli.cli.progress import Bars, Lines, Silence
+from aucli.cli.progress import progress_for
 from aucli.cli.summary import show_model, show_problems, show_table, stdout_console
 from aucli.config import ExtractConfig
 from aucli.inference.annotate import run_annotate
@@ -39,7 +39,7 @@ def run_and_show(
         AucliError: see `run_annotate`.
     """
     errors = Console(stderr=True)
-    progress = Silence() if quiet else Bars(errors) if errors.is_terminal else Lines(errors)
+    progress = progress_for(errors, quiet=quiet)
     with progress, stop_on_sigterm():
         result = run_annotate(
             inputs,

@@ -221,8 +221,10 @@ def _show(
 
 
 def _fold(text: str | None) -> int | Literal["all"] | None:
-    if text is None or text == "all":
-        return text  # type: ignore[return-value]
+    if text is None:
+        return None
+    if text == "all":
+        return "all"
     if not text.isdecimal():
         raise UsageError(f"--fold {text}: write the number of a fold, such as --fold 1, or --fold all")
     return int(text)

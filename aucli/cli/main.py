@@ -37,6 +37,8 @@ from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
 _LOG = logging.getLogger(__name__)
+_BEGINS_ANEW = {"annotate", "calibrate", "doctor", "evaluate"}
+"""Commands that do not go on where they were interrupted."""
 
 
 class _OneLineErrors(TyperGroup):
@@ -70,7 +72,9 @@ class _OneLineErrors(TyperGroup):
                 f"this is a bug in aucli: {what} (the same command with --debug shows where)", 1, error
             )
         if code in (130, 143):  # 130: what Typer has made of a KeyboardInterrupt
-            print("aucli: interrupted; the same command goes on where it stopped", file=sys.stderr)
+            command = next((word for word in named["obj"] if not word.startswith("-")), "")
+            after = "" if command in _BEGINS_ANEW else "; the same command goes on where it stopped"
+            print(f"aucli: interrupted{after}", file=sys.stderr)
         return code
 
 

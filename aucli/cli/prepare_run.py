@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from aucli.cli.progress import Bars, Lines, Silence
+from aucli.cli.progress import progress_for
 from aucli.cli.summary import show_problems, show_table, stdout_console
 from aucli.config import extract_config
 from aucli.datasets.prepared import TABLE
@@ -48,7 +48,7 @@ def run_and_show(
         jobs=checked.jobs,
     )
     errors = Console(stderr=True)
-    progress = Silence() if quiet else Bars(errors) if errors.is_terminal else Lines(errors)
+    progress = progress_for(errors, quiet=quiet)
     with progress, stop_on_sigterm():
         result = prepare(
             dataset, raw, output, config, fresh=fresh, command_line=command_line, on_event=progress

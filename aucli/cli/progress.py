@@ -116,16 +116,7 @@ class Bars:
 
     def __init__(self, console: Console) -> None:
         self._counts = _Counts()
-        self._bars = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,  # the table takes the bars' place
-        )
+        self._bars = progress_bars(console)
         self._run = self._bars.add_task("starting", total=None, count="")
         self._videos: dict[str, TaskID] = {}
 
@@ -166,6 +157,27 @@ class Bars:
     def _close(self, video: str) -> None:
         if video in self._videos:
             self._bars.remove_task(self._videos.pop(video))
+
+
+def progress_for(console: Console, *, quiet: bool = False) -> Silence | Bars | Lines:
+    """What fits where the progress goes to."""
+    if quiet:
+        return Silence()
+    return Bars(console) if console.is_terminal else Lines(console)
+
+
+def progress_bars(console: Console) -> Progress:
+    """Bars with a name, a field `count` and times, which go when they are stopped."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,  # the table takes the bars' place
+    )
 
 
 def _lost(event: WorkerLost) -> str:

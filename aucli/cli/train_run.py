@@ -9,16 +9,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 
+from aucli.cli.progress import progress_bars
 from aucli.cli.summary import stdout_console
 from aucli.datatypes import counted
 from aucli.errors import DeviceError, TrainingError, UsageError
@@ -122,16 +115,7 @@ class _Bars:
     """A bar for what is being done, and a line above it for each epoch."""
 
     def __init__(self, console: Console) -> None:
-        self._bars = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
+        self._bars = progress_bars(console)
         self._task: TaskID | None = None
         self._what = ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from aucli.evaluation.bootstrap import DRAWS, interval, mean_over_aus
 from aucli.evaluation.sample import Sample
-from aucli.evaluation.scores import PROTOCOL_THRESHOLD, Scores, number, numbers, score
+from aucli.evaluation.scores import PROTOCOL_THRESHOLD, Scores, number, score
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def _difference(
     values: list[NDArray[np.float64]], draws: list[NDArray[np.float64]]
 ) -> tuple[float | None, tuple[float, float] | None]:
     first, second = (mean_over_aus(some) for some in values)
-    ends = numbers(interval(mean_over_aus(draws[1]) - mean_over_aus(draws[0])))
-    return number(second - first), None if ends is None else (float(ends[0] or 0), float(ends[1] or 0))
+    low, high = interval(mean_over_aus(draws[1]) - mean_over_aus(draws[0])).tolist()
+    return number(second - first), None if math.isnan(low) else (low, high)
 
 
 def _f1(scores: Scores) -> NDArray[np.float64]:

@@ -18,7 +18,8 @@ from aucli.datatypes import Source
 from aucli.errors import MediaError, UsageError
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device, resolve_precision
 from aucli.inference.events import EventHook, RunStarted, VideoFinished
-from aucli.inference.supervisor import Task, TaskFailure, run_tasks
+from aucli.inference.on_devices import run_on_devices
+from aucli.inference.supervisor import Task, TaskFailure
 from aucli.media.discover import discover
 from aucli.media.encode import FALLBACK_SUFFIXES, FORMATS, Encoding, comment_of
 from aucli.sinks.atomic import TEMPORARY_SUFFIX
@@ -265,26 +266,17 @@ def _process(
     """Entries of the videos as they finish, in any order."""
     if not tasks:
         return
-    workers = workers[: len(tasks)]
     unfinished = {task.source.name: task for task in tasks}
     try:
-        outcomes = run_tasks(
+        outcomes = run_on_devices(
+            workers,
             [Task(task.source.name, task, weight=_bytes(task.source.path)) for task in tasks],
-            setup="aucli.inference.annotate_worker:set_up",
-            setup_kwargs=[
-                {
-                    "config": config,
-                    "look": look,
-                    "encoding": encoding,
-                    "analyses": any(task.extracted is None for task in tasks),
-                    "device": worker.device,
-                    "threads": worker.threads,
-                    "worker": number,
-                }
-                for number, worker in enumerate(workers)
-            ],
+            "aucli.inference.annotate_worker:set_up",
             on_event=on_event,
-            environments=[{"OMP_NUM_THREADS": "1"}] * len(workers),
+            config=config,
+            look=look,
+            encoding=encoding,
+            analyses=any(task.extracted is None for task in tasks),
         )
         with closing(outcomes):
             for task, outcome in outcomes:

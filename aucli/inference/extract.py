@@ -28,7 +28,8 @@ from aucli.errors import AucliError
 from aucli.faces.valid import VALID_RULE
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device, resolve_precision
 from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
-from aucli.inference.supervisor import Task, TaskFailure, run_tasks
+from aucli.inference.on_devices import run_on_devices
+from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
 from aucli.media.discover import Discovery, discover
 from aucli.sinks.identity import content_identity, input_identity, part_key
@@ -251,23 +252,13 @@ class _Run:
             )
             for source, key in todo
         ]
-        workers = self.plan.workers[: len(todo)]
-        outcomes = run_tasks(
+        outcomes = run_on_devices(
+            self.plan.workers,
             tasks,
-            setup="aucli.inference.worker:set_up",
-            setup_kwargs=[
-                {
-                    "config": self.config,
-                    "schema": self.schema,
-                    "device": worker.device,
-                    "threads": worker.threads,
-                    "worker": number,
-                }
-                for number, worker in enumerate(workers)
-            ],
+            "aucli.inference.worker:set_up",
             on_event=self.on_event,
-            # Parallelism is over videos and pictures; threads inside operations would only compete.
-            environments=[{"OMP_NUM_THREADS": "1"}] * len(workers),
+            config=self.config,
+            schema=self.schema,
         )
         with closing(outcomes):
             for task, outcome in outcomes:

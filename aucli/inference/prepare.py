@@ -30,8 +30,9 @@ from aucli.datasets.table import find_table, read_table_recordings
 from aucli.errors import InputNotFoundError, MediaError, UsageError
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device
 from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
+from aucli.inference.on_devices import run_on_devices
 from aucli.inference.prepare_recording import PictureFormat, PrepareConfig, RecordingTask, source_of
-from aucli.inference.supervisor import Task, TaskFailure, run_tasks
+from aucli.inference.supervisor import Task, TaskFailure
 from aucli.media.pictures import folder_pictures
 from aucli.sinks.identity import input_identity
 from aucli.sinks.place import OutputPlace
@@ -227,22 +228,13 @@ class _Run:
             )
             for name, key in todo.items()
         ]
-        workers = self.workers[: len(todo)]
-        outcomes = run_tasks(
+        outcomes = run_on_devices(
+            self.workers,
             tasks,
-            setup="aucli.inference.prepare_recording:set_up",
-            setup_kwargs=[
-                {
-                    "config": self.config,
-                    "schema": self.schema,
-                    "device": worker.device,
-                    "threads": worker.threads,
-                    "worker": number,
-                }
-                for number, worker in enumerate(workers)
-            ],
+            "aucli.inference.prepare_recording:set_up",
             on_event=self.on_event,
-            environments=[{"OMP_NUM_THREADS": "1"}] * len(workers),
+            config=self.config,
+            schema=self.schema,
         )
         with closing(outcomes):
             for task, outcome in outcomes:

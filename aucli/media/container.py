@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,11 @@ from aucli.errors import MediaError
 from aucli.media.truncation import missing_bytes
 
 
+def ffmpeg_name(path: Path) -> str:
+    """The name to give FFmpeg for a file: in a bare name it takes the part before a colon for a protocol."""
+    return str(path.absolute())
+
+
 def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
     """Open the file and its main video stream, to be decoded by one thread.
 
@@ -28,9 +32,8 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
     """
     _check_file(path)
     try:
-        # abspath: FFmpeg takes the part before a colon in a bare name for a protocol.
         # metadata_errors: a title in some other encoding must not stop the pictures.
-        container = av.open(os.path.abspath(path), metadata_errors="replace")  # noqa: PTH100
+        container = av.open(ffmpeg_name(path), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"{path}: {_why_not_opened(path, error)}") from error
     # Not streams.video[0]: that may be the cover picture of a film.

@@ -28,6 +28,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from aucli.errors import MediaError, UsageError
+from aucli.media.container import ffmpeg_name
 
 CodecName = Literal["libx264", "libx265", "libsvtav1"]
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -79,7 +80,7 @@ class SoundTracks:
     """
 
     def __init__(self, path: Path) -> None:
-        self._container: InputContainer = av.open(os.path.abspath(path), metadata_errors="replace")  # noqa: PTH100
+        self._container: InputContainer = av.open(ffmpeg_name(path), metadata_errors="replace")
         self.streams: list[AudioStream] = []
         self.notes: list[str] = []
         for stream in self._container.streams.audio:
@@ -139,7 +140,7 @@ class VideoWriter:
         self._path = path
         self._time_base = time_base
         self._reformatter = VideoReformatter()
-        self._container: OutputContainer = av.open(os.path.abspath(path), "w", format=container)  # noqa: PTH100
+        self._container: OutputContainer = av.open(ffmpeg_name(path), "w", format=container)
         if comment:
             self._container.metadata["comment"] = comment
         rate = frame_rate or Fraction(25)
@@ -215,7 +216,7 @@ class VideoWriter:
 def comment_of(path: Path) -> str:
     """The comment in a video file's metadata; empty where there is none or the file is no video."""
     try:
-        with av.open(os.path.abspath(path), metadata_errors="replace") as container:  # noqa: PTH100
+        with av.open(ffmpeg_name(path), metadata_errors="replace") as container:
             return next((text for name, text in container.metadata.items() if name.lower() == "comment"), "")
     except (av.error.FFmpegError, ValueError):
         return ""

@@ -57,11 +57,11 @@ def read_extraction(path: Path) -> list[ExtractedVideo]:
         UsageError: not the output of `extract`, or of a version that did not record which files it read.
     """
     if not path.exists():
-        raise InputNotFoundError(f"--from {path}: does not exist; give the Parquet file that extract wrote")
+        raise InputNotFoundError(f"{path}: does not exist; give the Parquet file that extract wrote")
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     videos = [video for file in files for video in _videos_in(file)]
     if not videos:
-        raise UsageError(f"--from {path}: holds no rows of any video")
+        raise UsageError(f"{path}: holds no rows of any video")
     return videos
 
 
@@ -79,12 +79,10 @@ def _videos_in(file: Path) -> list[ExtractedVideo]:
             start += rows
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise UsageError(
-            f"--from {file}: is not the output of aucli extract, or of an older one; run extract again"
+            f"{file}: is not the output of aucli extract, or of an older one; run extract again"
         ) from error
     if start != rows_there:
-        raise UsageError(
-            f"--from {file}: has {rows_there} rows where its videos have {start}; run extract again"
-        )
+        raise UsageError(f"{file}: has {rows_there} rows where its videos have {start}; run extract again")
     return found
 
 
@@ -106,7 +104,7 @@ def find_video(
     if of_that_name is None:
         names = ", ".join(video.video for video in videos[:3]) + (", ..." if len(videos) > 3 else "")
         raise MediaError(
-            f"{path}: {_described(identity)}: --from has no rows of it, only of {names}; run extract on it"
+            f"{path}: {_described(identity)}: there are no rows of it, only of {names}; run extract on it"
         )
     raise MediaError(
         f"{path}: is not the file that was extracted: it has {_described(identity)}, the rows are of "

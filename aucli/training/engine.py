@@ -249,7 +249,7 @@ class _Unchecked:
             return cls(batch, values, None)
         host = torch.empty(2, pin_memory=True)
         host.copy_(values, non_blocking=True)
-        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch gives it no types
         copied.record()
         return cls(batch, host, copied)
 

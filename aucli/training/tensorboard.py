@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -30,11 +31,7 @@ class TensorBoard:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[int, _EventFile] = {}
-        self.missing = False
-        try:
-            import tensorboard.summary.writer.record_writer  # noqa: F401
-        except ImportError:
-            self.missing = True
+        self.missing = find_spec("tensorboard") is None
 
     def __enter__(self) -> Self:
         return self

@@ -25,7 +25,7 @@ def folded(network: nn.Module) -> nn.Module:
     for module in list(copied.modules()):
         if isinstance(module, LinearBlock) and isinstance(module.bn, nn.BatchNorm1d):
             module.fc = fuse_linear_bn_eval(module.fc, module.bn)
-            setattr(module, "bn", nn.Identity())  # noqa: B010  # the attribute's type is the norm's
+            module.add_module("bn", nn.Identity())
         elif isinstance(module, nn.Sequential):
             names = list(module._modules)
             for conv, norm in pairwise(names):

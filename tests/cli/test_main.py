@@ -26,16 +26,16 @@ def living(session):
     return found
 
 
-def run(error, *arguments):
+def run(error, *arguments, name="fail"):
     """A command that raises, behind the group that aucli has."""
     app = typer.Typer(cls=_OneLineErrors, pretty_exceptions_enable=False)
 
-    @app.command()
+    @app.command(name)
     def fail():
         raise error
 
     app.callback()(lambda: None)
-    return CliRunner().invoke(app, ["fail", *arguments])
+    return CliRunner().invoke(app, [name, *arguments])
 
 
 def test_an_unexpected_error_is_called_a_bug():
@@ -57,6 +57,11 @@ def test_interrupted_from_the_keyboard():
     done = run(KeyboardInterrupt())
     assert done.exit_code == 130
     assert done.stderr.strip() == "aucli: interrupted; the same command goes on where it stopped"
+
+
+def test_what_begins_anew_is_not_said_to_go_on():
+    assert run(KeyboardInterrupt(), name="annotate").stderr.strip() == "aucli: interrupted"
+    assert run(KeyboardInterrupt(), name="extract").stderr.strip().endswith("goes on where it stopped")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

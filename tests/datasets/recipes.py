@@ -5,35 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-BP4D_AUS = (
-    1,
-    2,
-    4,
-    5,
-    6,
-    7,
-    9,
-    10,
-    11,
-    12,
-    13,
-    14,
-    15,
-    16,
-    17,
-    18,
-    19,
-    20,
-    22,
-    23,
-    24,
-    25,
-    26,
-    27,
-    32,
-    38,
-    39,
-)
+BP4D_AUS = (1, 2, *range(4, 8), *range(9, 21), *range(22, 28), 32, 38, 39)
 DISFA_AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 BP4D_PEOPLE = [*(f"F{n:03d}" for n in range(1, 24)), *(f"M{n:03d}" for n in range(1, 19))]
 # In the order of the dataset's own file names; there are no SN014, SN015, SN019, SN020, SN022.

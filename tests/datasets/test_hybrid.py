@@ -8,44 +8,14 @@ from aucli.datasets.open import open_dataset
 from aucli.errors import InputNotFoundError, UsageError
 from aucli_models.au import AU_SETS
 from tests.datasets.recipes import (
+    BP4D_AUS,
     picture,
     write_bp4d,
     write_disfa_person,
     write_lines,
 )
 
-MAIN = {
-    f"AU{n}"
-    for n in (
-        1,
-        2,
-        4,
-        5,
-        6,
-        7,
-        9,
-        10,
-        11,
-        12,
-        13,
-        14,
-        15,
-        16,
-        17,
-        18,
-        19,
-        20,
-        22,
-        23,
-        24,
-        25,
-        26,
-        27,
-        32,
-        38,
-        39,
-    )
-}
+MAIN = {f"AU{number}" for number in BP4D_AUS}
 
 
 def row(faces, place):

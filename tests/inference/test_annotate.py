@@ -19,21 +19,10 @@ from aucli.inference.annotate import run_annotate
 from aucli.inference.extract import run_extract
 from aucli.media.encode import comment_of
 from aucli.sinks.draw.look import Look
-from tests.clips import RECIPES, VFR_PTS, pan_over, photo_astronaut, truncate, write_clip
+from tests.clips import RECIPES, VFR_PTS, packets, pan_over, photo_astronaut, truncate, write_clip
 
 FRAMES = 12
 CONFIG = ExtractConfig(jobs=1, detect_every=4)
-
-
-def packets(path, kind="video"):
-    """The oracle: what lies in the container, nothing decoded."""
-    with av.open(str(path)) as container:
-        stream = getattr(container.streams, kind)[0]
-        return [
-            (packet.pts * packet.time_base, bytes(packet))
-            for packet in container.demux(stream)
-            if packet.size
-        ]
 
 
 def pictures(path):

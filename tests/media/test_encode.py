@@ -14,21 +14,10 @@ from aucli.datatypes import Source
 from aucli.errors import MediaError, UsageError
 from aucli.media.decode import open_decoder
 from aucli.media.encode import Encoding, SoundTracks, VideoWriter, comment_of, fits
-from tests.clips import RECIPES, numbered_frames, read_number, write_clip
+from tests.clips import RECIPES, numbered_frames, packets, read_number, write_clip
 
 COUNT = 30
 SIZE = {"width": 192, "height": 128}
-
-
-def packets(path, kind="video"):
-    """The oracle: what lies in the container, nothing decoded."""
-    with av.open(str(path)) as container:
-        stream = getattr(container.streams, kind)[0]
-        return [
-            (packet.pts * packet.time_base, bytes(packet))
-            for packet in container.demux(stream)
-            if packet.size
-        ]
 
 
 def copied(source, target, container="mp4", **options):

@@ -54,6 +54,7 @@ def test_frames_without_faces_become_rows_again(faces):
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 16_384])
 def test_each_video_gives_its_frames_however_they_were_cut(output, monkeypatch, batch_rows):
+    # Borders between the faces of one frame, without thousands of rows.
     monkeypatch.setattr(parquet, "_READ_ROWS", batch_rows)
     videos = read_extraction(output)
     assert [video.video for video in videos] == list(VIDEOS)

@@ -1,7 +1,6 @@
 """Data that several tests of training read."""
 
 import pytest
-import torch
 
 from tests.training.runs import few_faces
 
@@ -12,9 +11,5 @@ def few(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread():
+def _one_thread(one_thread):
     """As the processes that tests start: sums come out the same. A module's runs are made with it too."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -204,8 +204,9 @@ def test_a_batch_in_parts_has_the_loss_and_gradient_of_all_its_labels(examples):
     gradients, losses = [], []
     for accumulate in (1, 3):
         run = engine(examples, replace(stage_recipe("synth", "me_graphau", "x", 1), batch_size=6, rate=0.0))
-        run.objective.train = lambda mode=True, kept=run.objective: kept  # type: ignore[method-assign]
-        run.network.train = lambda mode=True, kept=run.network: kept  # type: ignore[method-assign]
+        # A step sets the train mode, and batch norms would then take each part's own statistics.
+        run.objective.train = lambda mode=True, kept=run.objective: kept
+        run.network.train = lambda mode=True, kept=run.network: kept
         run.network.eval()
         losses.append(float(run.step(next(some_batches(examples, accumulate)))[0]))
         gradients.append({key: p.grad for key, p in run.objective.named_parameters() if p.grad is not None})

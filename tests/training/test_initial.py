@@ -154,6 +154,7 @@ def test_the_tags_are_known_to_timm():
 
 def test_without_a_network_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # huggingface_hub has read its environment when it was imported.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     given = spec(backbone="resnet18")

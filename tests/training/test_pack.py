@@ -127,6 +127,7 @@ def test_a_full_disk_leaves_nothing(faces, tmp_path):
 
 
 def test_too_little_room_is_said_before_anything_is_cut(faces, tmp_path, monkeypatch):
+    # As on a disk with a megabyte left: filling the real one would fail other tests.
     monkeypatch.setattr("aucli.training.material.free_bytes", lambda folder: 10**6)
     with pytest.raises(OutputError, match=r"36 faces need 0\.0 GB.*room for 0\.0"):
         examples_of(

@@ -54,7 +54,7 @@ def _count() -> tuple[int, str]:
         if visible is not None:
             return 0, f"CUDA_VISIBLE_DEVICES={visible} hides them, or the driver does not fit"
         try:
-            torch.cuda.init()  # type: ignore[no-untyped-call]
+            torch.cuda.init()  # type: ignore[no-untyped-call]  # torch gives it no types
         except (RuntimeError, AssertionError) as error:
             return 0, str(error).splitlines()[0]
     return 0, "CUDA finds no device"

@@ -1,0 +1,39 @@
+"""Tasks on the processes of a plan: each is told its device, its threads and its number."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from aucli.inference.devices import WorkerPlan
+from aucli.inference.events import EventHook
+from aucli.inference.supervisor import Outcome, Task, run_tasks
+
+
+def run_on_devices(
+    workers: Sequence[WorkerPlan],
+    tasks: Sequence[Task],
+    setup: str,
+    *,
+    on_event: EventHook,
+    **settings: Any,
+) -> Generator[Outcome, None, None]:
+    """`run_tasks` with as many of these processes as there are tasks for; settings go to every set-up.
+
+    setup: `module:function`; it also gets `device`, `threads` and `worker`.
+
+    Raises:
+        AucliError: see `run_tasks`.
+    """
+    workers = workers[: len(tasks)]
+    return run_tasks(
+        tasks,
+        setup=setup,
+        setup_kwargs=[
+            {**settings, "device": worker.device, "threads": worker.threads, "worker": number}
+            for number, worker in enumerate(workers)
+        ],
+        on_event=on_event,
+        # Parallelism is over videos and pictures; threads inside operations would only compete.
+        environments=[{"OMP_NUM_THREADS": "1"}] * len(workers),
+    )
