@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from aucli.errors import CheckpointError, DownloadError, UsageError
+from aucli.training.carry_over import as_stage1_graph, carry_over
 from aucli.training.stages import Transfer, transfer_all, transfer_stage1
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import find
 from aucli.zoo.network import build, fill, read_weights
+from aucli_models.au import unsided
 from aucli_models.backbones import BACKBONES
 from aucli_models.registry import ModelSpec
 
@@ -71,13 +72,14 @@ def start_from(start: Start, network: nn.Module, spec: ModelSpec) -> Transfer:
     """Fill the network from the start; what is left as initialised is named in the result.
 
     A stage-1 model fills a stage-2 network but for its graph, a model of the same AU set and stage all of
-    it, and one of another AU set everything before the AUs' own features. A read-out of intensities begins
-    anew where the model has none.
+    it. Of a model of another AU set the AUs in common carry over (see `carry_over`), and of ME-GraphAU's
+    stage 2 to its stage 1 the graph too. A read-out of intensities begins anew where the model has none.
 
     Raises:
         DownloadError: ImageNet weights cannot be fetched.
         UsageError: there are none for this backbone.
-        CheckpointError: the model is of another system or backbone, or of stage 2 where stage 1 is trained.
+        CheckpointError: the model is of another system or backbone, or of stage 2 where stage 1 of
+            OpenGraphAU is trained.
     """
     if start.card is None or start.network is None:
         if start.name == SCRATCH:
@@ -89,8 +91,8 @@ def start_from(start: Start, network: nn.Module, spec: ModelSpec) -> Transfer:
             f"--init {start.name}: it is {card.system} on {card.backbone}, not {spec.system} on "
             f"{spec.backbone}"
         )
-    if card.au_set != spec.au_set:
-        return _front(start.network.state_dict(), network, start.name)
+    if card.au_set != spec.au_set or (card.stage, spec.stage, card.system) == (2, 1, "me_graphau"):
+        return _of_others(start, card, network, spec)
     if card.stage == spec.stage:
         return transfer_all(start.network, network)
     if card.stage == 1:
@@ -100,16 +102,20 @@ def start_from(start: Start, network: nn.Module, spec: ModelSpec) -> Transfer:
     )
 
 
-def _front(source: Mapping[str, Tensor], network: nn.Module, name: str) -> Transfer:
-    target = network.state_dict()
-    filled = tuple(key for key in target if key.startswith(("backbone.", "global_linear.")))
-    for key in filled:
-        if key not in source or source[key].shape != target[key].shape:
-            raise CheckpointError(f"--init {name}: it does not fit at {key}")
-        target[key] = source[key]
-    network.load_state_dict(target, strict=True)
-    fresh = tuple(key for key in target if key not in filled)
-    return Transfer(filled, fresh, tuple(key for key in source if key not in filled))
+def _of_others(start: Start, card: Card, network: nn.Module, spec: ModelSpec) -> Transfer:
+    """From a model of other AUs, or from stage 2 to stage 1."""
+    assert start.network is not None
+    source = start.network.state_dict()
+    if (card.stage, spec.stage, spec.system) == (2, 1, "me_graphau"):
+        source = as_stage1_graph(source, len(unsided(card.au_names)))
+    elif 2 in (card.stage, spec.stage):  # the graphs differ, or go with the AU set
+        source = {key: value for key, value in source.items() if not key.startswith("graph.")}
+    try:
+        filled, transfer = carry_over(source, card.au_names, network.state_dict(), spec.au_names)
+    except ValueError as error:
+        raise CheckpointError(f"--init {start.name}: it does not fit at {error}") from error
+    network.load_state_dict(filled, strict=True)
+    return transfer
 
 
 def _from_imagenet(network: nn.Module, spec: ModelSpec) -> Transfer:

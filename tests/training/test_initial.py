@@ -1,5 +1,7 @@
 """What a run starts from, and what it says where it cannot."""
 
+from dataclasses import replace
+
 import pytest
 import timm
 import torch
@@ -7,6 +9,8 @@ import torch
 from aucli.errors import CheckpointError, DownloadError, UsageError
 from aucli.training.export import export_model
 from aucli.training.initial import default_start, read_start, start_from
+from aucli.training.stages import start_graph_from_stage1, transfer_stage1
+from aucli_models.au import AU_SETS
 from aucli_models.backbones import BACKBONES
 from aucli_models.official import from_ours
 from aucli_models.registry import ModelSpec, create_model
@@ -26,6 +30,7 @@ def saved(folder, given, name="start"):
     network = create_model(given)
     thresholds = dict.fromkeys(given.au_names, 0.5)
     fields = FIELDS | {
+        "system": given.system,
         "au_set": given.au_set,
         "stage": given.stage,
         "backbone": given.backbone,
@@ -85,14 +90,84 @@ def test_intensities_carry_over_or_are_said_to_be_unused(tmp_path, stage):
     assert same(old, plain, transfer.filled)
 
 
-def test_another_au_set_fills_what_is_before_the_aus(tmp_path):
-    old, new = saved(tmp_path, spec("synth", 2)), create_model(spec())
+def blocks(network, aus):
+    """The AU's own part of every entry that has one, by AU, taken apart by hand."""
+    channels, found = network.channels, {}
+    state = network.state_dict()
+    for place, au in enumerate(aus):
+        found[au] = {
+            key: state[f"au_features.{key}"][place * channels : (place + 1) * channels].clone()
+            for key in ("fc.weight", "fc.bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
+        } | {"head": state["head.sc"][place].clone()}
+    return found
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_of_another_au_set_the_aus_in_common_carry_over(tmp_path, stage):
+    old, new = saved(tmp_path, spec("synth", stage)), create_model(spec(stage=stage))
+    begun = blocks(new, AU_SETS["disfa"])
     start = read_start(str(tmp_path / "start.json"))
-    transfer = start_from(start, new, spec())
-    assert {key.split(".")[0] for key in transfer.filled} == {"backbone", "global_linear"}
-    assert {key.split(".")[0] for key in transfer.fresh} == {"au_features", "graph", "head"}
-    assert same(old, new, transfer.filled)
+    torch.nn.init.normal_(start.network.au_features.bn.running_mean)
+    transfer = start_from(start, new, spec(stage=stage))
+    theirs, ours = blocks(start.network, AU_SETS["synth"]), blocks(new, AU_SETS["disfa"])
+    assert set(AU_SETS["disfa"]) <= set(AU_SETS["synth"])
+    for au, parts in ours.items():
+        for key, value in parts.items():
+            torch.testing.assert_close(value, theirs[au][key], rtol=0, atol=0)
+    assert not torch.equal(begun["AU12"]["head"], ours["AU12"]["head"])
+    assert same(old, new, [key for key in transfer.filled if key.startswith(("backbone.", "global_linear."))])
+    graph = {key for key, _ in new.named_parameters() if key.startswith("graph.")}
+    assert graph <= set(transfer.filled if stage == 1 else transfer.fresh)
     assert start.stage1(spec(stage=2)) is None
+
+
+def test_aus_that_the_model_lacks_begin_at_random(tmp_path):
+    saved(tmp_path, spec("disfa"))
+    new = create_model(spec("bp4d"))
+    before = {
+        au: {k: v.clone() for k, v in part.items()} for au, part in blocks(new, AU_SETS["bp4d"]).items()
+    }
+    start = read_start(str(tmp_path / "start.json"))
+    start_from(start, new, spec("bp4d"))
+    theirs = blocks(start.network, AU_SETS["disfa"])
+    for au, parts in blocks(new, AU_SETS["bp4d"]).items():
+        expected = theirs.get(au, before[au])
+        assert all(torch.equal(parts[key], expected[key]) for key in parts), au
+
+
+def test_a_side_begins_as_the_au_without_a_side(tmp_path):
+    old, new = (
+        saved(tmp_path, spec("synth", intensity=True)),
+        create_model(spec("synth_sided", intensity=True)),
+    )
+    transfer = start_from(read_start(str(tmp_path / "start.json")), new, spec("synth_sided", intensity=True))
+    assert not transfer.fresh
+    rows = dict(zip(AU_SETS["synth_sided"], new.head.sc, strict=True))
+    for au, row in zip(AU_SETS["synth"], old.head.sc, strict=True):
+        for side in ("", "L", "R"):
+            assert torch.equal(rows.get(f"{au}{side}", row), row)
+    images = torch.randn(2, 3, 112, 112)
+    with torch.inference_mode():
+        theirs, ours = old.eval()(images).probabilities, new.eval()(images).probabilities
+    torch.testing.assert_close(ours[:, : theirs.shape[1]], theirs)
+
+
+def test_stage_2_of_me_graphau_goes_back_to_the_stage_1_that_it_began_with(tmp_path):
+    torch.manual_seed(3)
+    stage1, again = create_model(spec("synth")), create_model(spec("synth"))
+    torch.nn.init.zeros_(stage1.graph.U.bias)
+    torch.nn.init.zeros_(stage1.graph.V.bias)
+    torch.nn.init.uniform_(stage1.graph.bnv.running_var, 0.5, 2.0)
+    saved(tmp_path, spec("synth", 2))
+    start = read_start(str(tmp_path / "start.json"))
+    transfer_stage1(stage1, start.network)
+    start_graph_from_stage1(stage1, start.network)
+    transfer = start_from(start, again, spec("synth"))
+    assert not transfer.fresh
+    assert all(key.startswith(("graph.", "edge_fc.")) for key in transfer.unused)
+    images = torch.randn(2, 3, 112, 112)
+    with torch.inference_mode():
+        torch.testing.assert_close(again.eval()(images).probabilities, stage1.eval()(images).probabilities)
 
 
 def test_the_authors_checkpoint_is_a_start(tmp_path):
@@ -106,10 +181,13 @@ def test_the_authors_checkpoint_is_a_start(tmp_path):
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
-    saved(tmp_path, spec(stage=2))
+    other = replace(spec("hybrid"), system="open_graphau")
+    saved(tmp_path, replace(other, stage=2))
     start = read_start(str(tmp_path / "start.json"))
     with pytest.raises(CheckpointError, match="of stage 2 and cannot start stage 1"):
-        start_from(start, create_model(spec()), spec())
+        start_from(start, create_model(other), other)
+    saved(tmp_path, spec(stage=2))
+    start = read_start(str(tmp_path / "start.json"))
     with pytest.raises(CheckpointError, match="me_graphau on resnet10_small, not me_graphau on resnet18"):
         start_from(start, create_model(spec(backbone="resnet18")), spec(backbone="resnet18"))
     (tmp_path / "start.json").unlink()
