@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -25,6 +26,16 @@ def _own_folders_for_all(tmp_path_factory):
     os.environ["AUCLI_CONFIG_FOLDER"] = str(folder / "config")
     os.environ.pop("AUCLI_OFFLINE", None)
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests import onnxruntime themselves
+
+
+@pytest.fixture(scope="session")
+def examples_extraction(tmp_path_factory):
+    """A real extraction of the two example clips, made once; not to be changed."""
+    import aucli
+
+    output = tmp_path_factory.mktemp("examples") / "out.parquet"
+    aucli.extract(Path(aucli.__file__).parent / "examples", output=output, jobs=1)
+    return output
 
 
 @pytest.fixture(autouse=True)

@@ -29,9 +29,12 @@ from aucli.cli.calibrate import calibrate
 from aucli.cli.demo import demo
 from aucli.cli.doctor import doctor
 from aucli.cli.evaluate import evaluate
+from aucli.cli.events import events
 from aucli.cli.extract import extract
 from aucli.cli.models.app import models
 from aucli.cli.prepare import prepare
+from aucli.cli.report import report
+from aucli.cli.summarise import summarise
 from aucli.cli.train import train
 from aucli.errors import AucliError
 from aucli.logs import set_up_logging
@@ -91,8 +94,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for _command in (extract, annotate, prepare, train, evaluate, calibrate, doctor, demo):
+for _command in (extract, annotate, events, prepare, train, evaluate, calibrate, doctor, demo):
     app.command()(_command)
+app.command("summary")(summarise)
+app.command()(report)
 app.add_typer(models, name="models")
 
 

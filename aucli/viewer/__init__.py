@@ -1,0 +1,1 @@
+"""Pages for people: what was run and what came out of it."""
