@@ -29,6 +29,7 @@ from aucli.cli.calibrate import calibrate
 from aucli.cli.demo import demo
 from aucli.cli.doctor import doctor
 from aucli.cli.evaluate import evaluate
+from aucli.cli.export import export
 from aucli.cli.extract import extract
 from aucli.cli.models.app import models
 from aucli.cli.prepare import prepare
@@ -87,7 +88,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for _command in (extract, annotate, prepare, train, evaluate, calibrate, doctor, demo):
+for _command in (extract, annotate, export, prepare, train, evaluate, calibrate, doctor, demo):
     app.command()(_command)
 app.add_typer(models, name="models")
 

@@ -24,6 +24,7 @@ class ExtractedVideo:
 
     file: Parquet file that holds them, from row `start` on, `rows` of them. video: its name there.
     identity: of the file that they are from, see `identity.content_identity`. card: the model's, as JSON.
+    subject: the person named for the video.
     """
 
     file: Path
@@ -32,6 +33,7 @@ class ExtractedVideo:
     rows: int
     identity: Mapping[str, Any]
     card: Mapping[str, Any]
+    subject: str | None = None
 
     def frames(self, au_names: tuple[str, ...]) -> Iterator[FrameResult]:
         """The results of its frames, in order; memory does not grow with their number.
@@ -74,7 +76,15 @@ def _videos_in(file: Path) -> list[ExtractedVideo]:
         for entry in metadata["videos"]:
             rows = int(entry["rows"])
             found.append(
-                ExtractedVideo(file, str(entry["video"]), start, rows, entry["input"], metadata["card"])
+                ExtractedVideo(
+                    file,
+                    str(entry["video"]),
+                    start,
+                    rows,
+                    entry["input"],
+                    metadata["card"],
+                    entry.get("subject"),
+                )
             )
             start += rows
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ defaults and is read and written faster; a dictionary pays for strings only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -103,14 +103,19 @@ def write_parquet(
             writer.write(batch)
 
 
-def read_rows(file: pq.ParquetFile, start: int, stop: int) -> Iterator[pa.RecordBatch]:
-    """Rows `start` to `stop` (exclusive) of an open file in batches; reads only their row groups."""
+def read_rows(
+    file: pq.ParquetFile, start: int, stop: int, *, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Rows `start` to `stop` (exclusive) of an open file in batches; reads only their row groups.
+
+    columns: those to read, by default all.
+    """
     first_row = 0
     for group in range(file.num_row_groups):
         end_row = first_row + file.metadata.row_group(group).num_rows
         if end_row > start and first_row < stop:
             position = first_row
-            for batch in file.iter_batches(batch_size=_READ_ROWS, row_groups=[group]):
+            for batch in file.iter_batches(batch_size=_READ_ROWS, row_groups=[group], columns=columns):
                 lower, upper = max(start - position, 0), min(stop - position, batch.num_rows)
                 if lower < upper:
                     yield batch.slice(lower, upper - lower)
