@@ -15,7 +15,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
@@ -30,6 +30,7 @@ from aucli.cli.demo import demo
 from aucli.cli.doctor import doctor
 from aucli.cli.evaluate import evaluate
 from aucli.cli.events import events
+from aucli.cli.export import export
 from aucli.cli.extract import extract
 from aucli.cli.models.app import models
 from aucli.cli.prepare import prepare
@@ -40,7 +41,7 @@ from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
 _LOG = logging.getLogger(__name__)
-_BEGINS_ANEW = {"annotate", "calibrate", "doctor", "evaluate"}
+_BEGINS_ANEW = {"annotate", "calibrate", "doctor", "evaluate", "events", "export", "report", "summary"}
 """Commands that do not go on where they were interrupted."""
 
 
@@ -94,10 +95,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for _command in (extract, annotate, events, prepare, train, evaluate, calibrate, doctor, demo):
-    app.command()(_command)
-app.command("summary")(summarise)
-app.command()(report)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "extract": extract,
+    "annotate": annotate,
+    "events": events,
+    "summary": summarise,
+    "report": report,
+    "export": export,
+    "prepare": prepare,
+    "train": train,
+    "evaluate": evaluate,
+    "calibrate": calibrate,
+    "doctor": doctor,
+    "demo": demo,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
 app.add_typer(models, name="models")
 
 

@@ -48,6 +48,7 @@ def test_help_takes_less_than_three_tenths_of_a_second():
             "events --help",
             "summary --help",
             "report --help",
+            "export --help",
             "prepare --help",
             "train --help",
             "evaluate --help",
