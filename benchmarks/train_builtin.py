@@ -21,6 +21,8 @@ from aucli.training.events import EpochDone
 from aucli.training.run import TrainConfig, train
 
 NAME = aucli.zoo.catalogue.BUILTIN_NAME
+CROP = (1.28, -0.17)
+"""Nearer than the default: eyes 45 of 112 pixels apart, as fine as the rendered pictures are (48 of 160)."""
 INVISIBLE = ("AU38", "AU39")  # at this size, says the data's own description
 
 TRAINING_DATA = (
@@ -66,6 +68,8 @@ def main():
         args.work,
         arch="me_graphau_resnet10_small",
         recipe="synth",
+        intensity=True,
+        crop=CROP,
         epochs=tuple(args.epochs) if args.epochs else None,
         rate=tuple(args.rate) if args.rate else None,
         init=args.init,

@@ -64,6 +64,15 @@ def train(
     size: Annotated[
         int | None, _value(_NETWORK, "PIXELS", "Side of the crop, for ResNets. Default: 224.")
     ] = None,
+    crop: Annotated[
+        str | None,
+        _value(
+            _NETWORK,
+            "SCALE,SHIFT",
+            "How pictures with landmarks are cut, for instance 0.9,-0.1: larger is nearer; how far down. "
+            "Default: as the model started from.",
+        ),
+    ] = None,
     recipe: Annotated[
         str,
         _value(
@@ -130,6 +139,7 @@ def train(
         "rate": _numbers("--lr", lr, float),
         "init": init,
         "size": size,
+        "crop": _numbers("--crop", crop, float),
         "select": None if select is None else _one_of("--select", select, "last", "best-val"),
         "select_on": _one_of("--select-on", select_on, "val", "test"),
         "hold_out": hold_out,
@@ -160,5 +170,5 @@ def _numbers(option: str, given: str | None, kind: type[int] | type[float]) -> t
     try:
         return tuple(kind(word) for word in given.split(","))
     except ValueError:
-        example = "20 or 20,20" if kind is int else "1e-4 or 1e-4,1e-6"
+        example = {"--epochs": "20 or 20,20", "--lr": "1e-4 or 1e-4,1e-6", "--crop": "0.9,-0.1"}[option]
         raise UsageError(f"{option} {given}: write for instance {option} {example}") from None

@@ -25,6 +25,8 @@ class LabelledFaces:
     points: float32 (faces, 5, 2), landmarks in pixels, picture-left eye first; None where the pictures are
         aligned crops already.
     intensity: float32 (faces, AUs), 0 to 5, NaN where not coded; None where the dataset has none.
+    landmarks: float32 (faces, 68, 2), Multi-PIE's 68 points in pixels of the picture, for training; None
+        where the dataset has none.
     crop: how the aligned crops were cut, for those that `aucli prepare` made; None where nobody knows.
     """
 
@@ -38,6 +40,7 @@ class LabelledFaces:
     labels: NDArray[np.int8]
     points: NDArray[np.float32] | None = None
     intensity: NDArray[np.float32] | None = None
+    landmarks: NDArray[np.float32] | None = None
     crop: CropConvention | None = None
 
     def __len__(self) -> int:

@@ -23,6 +23,7 @@ def take(faces: LabelledFaces, rows: NDArray[np.integer]) -> LabelledFaces:
         labels=faces.labels[rows],
         points=None if faces.points is None else faces.points[rows],
         intensity=None if faces.intensity is None else faces.intensity[rows],
+        landmarks=None if faces.landmarks is None else faces.landmarks[rows],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -60,8 +59,8 @@ def _difference(
     values: list[NDArray[np.float64]], draws: list[NDArray[np.float64]]
 ) -> tuple[float | None, tuple[float, float] | None]:
     first, second = (mean_over_aus(some) for some in values)
-    low, high = interval(mean_over_aus(draws[1]) - mean_over_aus(draws[0])).tolist()
-    return number(second - first), None if math.isnan(low) else (low, high)
+    low, high = map(number, interval(mean_over_aus(draws[1]) - mean_over_aus(draws[0])))
+    return number(second - first), None if low is None or high is None else (low, high)
 
 
 def _f1(scores: Scores) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aucli.inference.prefetch import prefetch
+from aucli.training.counts import Counts
 from aucli.training.distributed import Ranks
-from aucli.training.objective import Counts
 from aucli.training.order import epoch_order, positions_of, shares, steps_of
 
 _AHEAD = 3  # batches
@@ -25,13 +25,14 @@ class Examples:
 
     crops: uint8 (pictures, side, side, 3); rows: int64 (faces,), the crop of each face. labels: int8 (faces,
     aus), 1, 0 or -1, columns as `au_names`. intensity: float32 (faces, aus), NaN where not known, or None.
-    names: of the pictures, by row.
+    landmarks: float32 (faces, 68, 2) in pixels of the crops, or None. names: of the pictures, by row.
     """
 
     crops: NDArray[np.uint8]
     rows: NDArray[np.int64]
     labels: NDArray[np.int8]
     intensity: NDArray[np.float32] | None
+    landmarks: NDArray[np.float32] | None
     names: Sequence[str]
     au_names: tuple[str, ...]
 
@@ -42,13 +43,22 @@ class Examples:
 @dataclass(frozen=True, eq=False)
 class Part:
     """What a rank computes at once: packed crops uint8 (pictures, side, side, 3), labels float32 (pictures,
-    aus), intensity alike or None, and the pictures' places in the epoch's order.
+    aus), intensity alike or None, landmarks (pictures, 68, 2) in pixels of the crops or None, and the
+    pictures' places in the epoch's order.
     """
 
     crops: Tensor
     labels: Tensor
     intensity: Tensor | None
+    landmarks: Tensor | None
     positions: NDArray[np.int64]
+
+    def moved(self, move: Callable[[Tensor], Tensor]) -> Part:
+        """The part with its tensors elsewhere."""
+        intensity, landmarks = (
+            None if some is None else move(some) for some in (self.intensity, self.landmarks)
+        )
+        return Part(move(self.crops), move(self.labels), intensity, landmarks, self.positions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,20 +95,28 @@ def batches(
         for step in range(first_step, steps_of(len(examples), batch_size)):
             positions = positions_of(len(examples), batch_size, step)
             faces = order[positions]
-            intensity = None if examples.intensity is None else torch.from_numpy(examples.intensity[faces])
-            counts = Counts.of(torch.from_numpy(examples.labels[faces]), intensity, examples.au_names)
+            labels = torch.from_numpy(examples.labels[faces])
+            counts = Counts.of(
+                labels,
+                _some(examples.intensity, faces),
+                examples.au_names,
+                landmarks=_some(examples.landmarks, faces),
+            )
             parts = tuple(
                 _part(examples, order[places], places, pinned)
                 for places in shares(positions, ranks.count, ranks.rank, accumulate)
             )
             yield Batch(epoch, step, parts, counts, faces)
 
+    def to_target(tensor: Tensor) -> Tensor:
+        return tensor.to(target, non_blocking=True)
+
     with closing(prefetch(gathered(), _AHEAD)) as ahead:
         for batch in ahead:
             yield Batch(
                 batch.epoch,
                 batch.step,
-                tuple(_moved(part, target) for part in batch.parts),
+                tuple(part.moved(to_target) for part in batch.parts),
                 batch.counts,
                 batch.faces,
             )
@@ -109,19 +127,15 @@ def _part(examples: Examples, faces: NDArray[np.int64], positions: NDArray[np.in
     in_file_order = np.argsort(rows)  # a disk likes that better
     crops = np.empty((len(rows), *examples.crops.shape[1:]), np.uint8)
     crops[in_file_order] = examples.crops[rows[in_file_order]]
-    tensors = [torch.from_numpy(crops), torch.from_numpy(examples.labels[faces]).float()]
-    if examples.intensity is not None:
-        tensors.append(torch.from_numpy(examples.intensity[faces]))
-    if pinned:
-        tensors = [tensor.pin_memory() for tensor in tensors]
-    return Part(tensors[0], tensors[1], tensors[2] if len(tensors) > 2 else None, positions)
-
-
-def _moved(part: Part, device: torch.device) -> Part:
-    intensity = None if part.intensity is None else part.intensity.to(device, non_blocking=True)
-    return Part(
-        part.crops.to(device, non_blocking=True),
-        part.labels.to(device, non_blocking=True),
-        intensity,
-        part.positions,
+    part = Part(
+        torch.from_numpy(crops),
+        torch.from_numpy(examples.labels[faces]).float(),
+        _some(examples.intensity, faces),
+        _some(examples.landmarks, faces),
+        positions,
     )
+    return part.moved(Tensor.pin_memory) if pinned else part
+
+
+def _some(values: NDArray[np.float32] | None, faces: NDArray[np.int64]) -> Tensor | None:
+    return None if values is None else torch.from_numpy(values[faces])

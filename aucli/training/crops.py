@@ -61,9 +61,9 @@ class Straying:
 
 def straying_crops(
     packed: Tensor, convention: CropConvention, draws: Draws, *, flip: bool, straying: Straying | None = None
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """float32 (faces, 3, size, size), 0 to 1: crops moved at random, with `flip` half of them mirrored;
-    and bool (faces,), which of them.
+    bool (faces,), which of them; and float64 (faces, 2, 3), from pixels of the packed crop to theirs.
 
     packed: uint8 (faces, side, side, 3). Beyond its edge the edge is repeated.
     """
@@ -81,12 +81,15 @@ def straying_crops(
     grid = torch.stack([right, down, torch.ones_like(right)], -1).view(-1, 3)
     places = (grid @ back.mT).view(faces, size, size, 2)
     mirrored = mirrored_half(packed, draws, flip=flip)
+    turned = mirrored.double().cpu()
     places = torch.where(mirrored[:, None, None, None], places.flip(2), places)
     places = ((places + 0.5) * 2 / side - 1).float()
     crops = F.grid_sample(
         as_pictures(packed), places, mode="bilinear", padding_mode="border", align_corners=False
     )
-    return crops, mirrored
+    mirror = torch.eye(3, dtype=torch.float64).repeat(faces, 1, 1)
+    mirror[:, 0, 0], mirror[:, 0, 2] = 1 - 2 * turned, (size - 1) * turned
+    return crops, mirrored, (mirror @ to_crop)[:, :2].to(packed.device)
 
 
 def mirrored_half(packed: Tensor, draws: Draws, *, flip: bool) -> Tensor:

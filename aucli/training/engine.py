@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from aucli.training.average import copy_of, update_average
 from aucli.training.batches import Batch, Part
 from aucli.training.distributed import Ranks, sum_over_ranks, synchronise
 from aucli.training.draws import Draws
+from aucli.training.landmarks import in_views
 from aucli.training.objective import Objective
 from aucli.training.optimiser import make_optimiser, set_rate
 from aucli.training.recipe import StageRecipe
@@ -48,6 +49,7 @@ class Seen:
     images: Tensor
     labels: Tensor
     intensity: Tensor | None
+    landmarks: Tensor | None
     positions: NDArray[np.int64]
 
 
@@ -61,6 +63,7 @@ class Engine:
         views: how pictures become the network's input.
         steps: optimiser steps of the whole stage.
         names: of the faces, to name a batch.
+        landmarks: whether batches have them.
 
     Raises:
         UsageError: sharpness-aware minimisation in float16.
@@ -76,6 +79,7 @@ class Engine:
         steps: int,
         seed: int,
         names: Sequence[str],
+        landmarks: bool = False,
         ranks: Ranks | None = None,
         arithmetic: Arithmetic | None = None,
     ) -> None:
@@ -98,6 +102,7 @@ class Engine:
             recipe,
             au_weights,
             size=views.convention.size,
+            landmarks=landmarks,
             autocast=AUTOCAST[arithmetic.precision],
         )
         self._swap_sides = SwapSides(self.objective.network.au_names, self._device)
@@ -203,13 +208,16 @@ class Engine:
     def seen(self, batch: Batch, part: Part) -> Seen:
         """A part of a batch as it is trained on in this step."""
         draws = Draws(self.seed, batch.epoch, part.positions, device=self._device, purpose=_VIEWS)
-        images, flipped = self._views.training(part.crops, draws, clean=self.recipe.clean)
+        view = self._views.training(part.crops, draws, clean=self.recipe.clean)
+        flipped, landmarks = view.flipped, None
         intensity = None if part.intensity is None else self._swap_sides(part.intensity, flipped)
-        return Seen(images, self._swap_sides(part.labels, flipped), intensity, part.positions)
+        if part.landmarks is not None and view.to_view is not None:
+            landmarks = in_views(part.landmarks, view.to_view, flipped)
+        return Seen(view.images, self._swap_sides(part.labels, flipped), intensity, landmarks, part.positions)
 
     def _backward(self, batch: Batch, parts: list[Seen]) -> Tensor:
         """Forward and backward through all parts; the sum of this rank's shares of the loss."""
-        counts = (batch.counts.labels, batch.counts.pairs, batch.counts.intensities)
+        counts = astuple(batch.counts)
         shares = []
         forward = self._forward
         for number, part in enumerate(parts):
@@ -219,7 +227,7 @@ class Engine:
             last = number == len(parts) - 1
             # Gradients of several ranks are exchanged once, with the last part.
             with nullcontext() if last else self._without_exchange():
-                share: Tensor = forward(part.images, part.labels, part.intensity, counts)
+                share: Tensor = forward(part.images, part.labels, part.intensity, counts, part.landmarks)
                 # DistributedDataParallel takes the mean over ranks, the shares are to be summed.
                 torch.autograd.backward(self._scaler.scale(share * self._ranks.count))
             shares.append(share.detach())

@@ -97,7 +97,8 @@ class Job:
     def _data_key(self) -> str:
         """What is trained on: the faces with their labels, without those whose pictures are not readable."""
         digest = hashlib.sha256("\n".join(self.train.names).encode())
-        for array in (self.train.labels, self.train.intensity, self.parts.train.points):
+        train = self.train
+        for array in (train.labels, train.intensity, self.parts.train.points, train.landmarks):
             digest.update(b"none" if array is None else array.tobytes())
         return digest.hexdigest()
 
@@ -194,11 +195,13 @@ def _start_name(config: TrainConfig, au_set: str) -> str:
 def _crop_convention(config: TrainConfig, faces: LabelledFaces, start: Start, au_set: str) -> CropConvention:
     """How `extract` is to cut faces for this model, as far as the training pictures tell.
 
-    Crops that were prepared: so that with the margin they are just those. Pictures with points: as the
-    model that is started from, or the default. Ready crops of unknown convention: the one fitted to the
-    authors' crops of this AU set.
+    Crops that were prepared: so that with the margin they are just those. Pictures with points: as
+    `config.crop` says, as the model that is started from, or the default. Ready crops of unknown convention:
+    the one fitted to the authors' crops of this AU set.
     """
     size = config.input_size()
+    if config.crop is not None:
+        return _chosen_convention(config.crop, size, faces)
     if faces.crop is not None:
         return CropConvention(size, faces.crop.scale * _MARGIN, faces.crop.shift_y * _MARGIN)
     known = CropConvention()
@@ -209,3 +212,18 @@ def _crop_convention(config: TrainConfig, faces: LabelledFaces, start: Start, au
         with suppress(KeyError):  # an AU set that the authors have not
             known = generic(*architecture(config.arch), au_set, 1).crop
     return CropConvention(size, known.scale, known.shift_y)
+
+
+def _chosen_convention(crop: tuple[float, ...], size: int, faces: LabelledFaces) -> CropConvention:
+    given = ",".join(map(str, crop))
+    if len(crop) != 2 or not (0.3 <= crop[0] <= 2 and -0.5 <= crop[1] <= 0.5):
+        raise UsageError(
+            f"--crop {given}: give the scale (0.3 to 2; larger is nearer) and how far down the face moves "
+            "(-0.5 to 0.5 of the side), for instance 0.9,-0.1"
+        )
+    if faces.points is None:
+        raise UsageError(
+            f"--crop {given}: the pictures of {faces.dataset} are crops already, cut when they were made: "
+            "leave --crop out"
+        )
+    return CropConvention(size, *crop)

@@ -18,6 +18,7 @@ from aucli.errors import OutputError, UsageError
 from aucli.training.batches import Examples
 from aucli.training.distributed import Ranks, wait_for_all
 from aucli.training.events import Hook, Note, Packing
+from aucli.training.landmarks import in_packed_crops
 from aucli.training.losses import au_weights
 from aucli.training.pack import bytes_needed, free_bytes, make_pack, open_pack
 from aucli_models.au import AU_SETS
@@ -149,6 +150,9 @@ def examples_of(
     if pack.unreadable:
         first = next(iter(pack.unreadable.values()))
         on_event(Note(f"{len(pack.unreadable)} of {len(faces)} pictures of {part} left out: {first}"))
+    landmarks = None
+    if faces.landmarks is not None and faces.points is not None:
+        landmarks = in_packed_crops(faces.landmarks, faces.points, convention)
     keep = (faces.labels != MISSING).any(axis=1)
     keep[list(pack.unreadable)] = False
     rows = np.flatnonzero(keep)
@@ -157,6 +161,7 @@ def examples_of(
         rows,
         np.ascontiguousarray(faces.labels[rows]),
         None if faces.intensity is None else np.ascontiguousarray(faces.intensity[rows]),
+        None if landmarks is None else landmarks[rows],
         [faces.paths[row] for row in rows],
         faces.au_names,
     )

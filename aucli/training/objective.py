@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from aucli.training.auxiliary import NODE_INTENSITY, AuxiliaryHeads
+from aucli.training.counts import Counts
 from aucli.training.losses import (
     edge_loss,
     intensity_loss,
-    labelled_entries,
-    labelled_pairs,
     node_places,
     weighted_asymmetric_loss,
 )
 from aucli.training.recipe import StageRecipe
 from aucli_models.layers import IntensityHead
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Over a whole batch, whoever computes its parts: what is known of labels, edges and intensities."""
-
-    labels: int
-    pairs: int
-    intensities: int
-
-    @classmethod
-    def of(cls, labels: Tensor, intensity: Tensor | None, au_names: Sequence[str]) -> Counts:
-        """Labels (batch, aus) 1, 0 or -1; intensity (batch, aus), NaN where not known.
-
-        Pairs are those of AUs that are nodes of the graph.
-
-        Raises:
-            ValueError: nothing is labelled.
-        """
-        measured = 0 if intensity is None else int(intensity.isfinite().sum())
-        pairs = labelled_pairs(labels[:, node_places(au_names)])
-        return cls(labelled_entries(labels), pairs, measured)
 
 
 class Objective(nn.Module):
@@ -52,6 +27,7 @@ class Objective(nn.Module):
         recipe: says which losses there are.
         au_weights: float32 (aus,), see `losses.au_weights`.
         size: pixels of the pictures' sides, which the heads' size depends on.
+        landmarks: whether the pictures have them, for a head that places them.
         autocast: type of the network's arithmetic, None for float32. Losses are float32.
     """
 
@@ -65,6 +41,7 @@ class Objective(nn.Module):
         au_weights: Tensor,
         *,
         size: int,
+        landmarks: bool = False,
         autocast: torch.dtype | None = None,
     ) -> None:
         super().__init__()
@@ -77,13 +54,20 @@ class Objective(nn.Module):
         self._tokens: Tensor | None = None
         self.heads: AuxiliaryHeads | None = None
         if recipe.auxiliary:
-            self.heads = _auxiliary_heads(self.network, size)
+            self.heads = _auxiliary_heads(self.network, size, landmarks=landmarks)
             network.get_submodule("backbone").register_forward_hook(self._keep_tokens)
 
     def forward(
-        self, images: Tensor, labels: Tensor, intensity: Tensor | None, counts: tuple[int, int, int]
+        self,
+        images: Tensor,
+        labels: Tensor,
+        intensity: Tensor | None,
+        counts: tuple[int, ...],
+        landmarks: Tensor | None = None,
     ) -> Tensor:
-        """Images (batch, 3, side, side) normalised; labels (batch, aus); counts as in `Counts`."""
+        """Images (batch, 3, side, side) normalised; labels and intensity (batch, aus); landmarks (batch, 68,
+        2) in pixels of the images; counts as in `Counts`.
+        """
         known = Counts(*counts)
         with torch.autocast(images.device.type, self.autocast, enabled=self.autocast is not None):
             nodes, edges = self.network.node_features(images)
@@ -102,8 +86,7 @@ class Objective(nn.Module):
             loss = loss + NODE_INTENSITY * intensity_loss(read, intensity, count=known.intensities)
         if self.heads is not None:
             assert self._tokens is not None
-            aux = self.heads(self._tokens, nodes, labels, intensity, counts=(known.labels, known.intensities))
-            loss = loss + aux
+            loss = loss + self.heads(self._tokens, nodes, labels, intensity, landmarks=landmarks, known=known)
             self._tokens = None
         return loss
 
@@ -111,7 +94,7 @@ class Objective(nn.Module):
         self._tokens = tokens
 
 
-def _auxiliary_heads(network: Any, size: int) -> AuxiliaryHeads:
+def _auxiliary_heads(network: Any, size: int, *, landmarks: bool) -> AuxiliaryHeads:
     with torch.no_grad():
         tokens = network.eval().backbone(torch.zeros(1, 3, size, size))
     head = network.head
@@ -121,4 +104,4 @@ def _auxiliary_heads(network: Any, size: int) -> AuxiliaryHeads:
         from_nodes = IntensityHead(
             aus, network.channels, None if head.node_of_au is None else head.node_of_au.tolist()
         )
-    return AuxiliaryHeads(aus, tokens.shape[1], tokens.shape[2], from_nodes)
+    return AuxiliaryHeads(aus, tokens.shape[1], tokens.shape[2], from_nodes, size=size if landmarks else None)

@@ -24,7 +24,8 @@ class TrainConfig:
     arch: system and backbone, `me_graphau_resnet50`. epochs, rate: one number for each stage that is trained.
     intensity: whether the network is to give intensities too.
     batch_size: pictures of an optimiser step, over all ranks and all `accumulate` parts.
-    size: pixels, side of the network's crop. init: see `initial.read_start`; of the first stage trained.
+    size: pixels, side of the network's crop. crop: scale and shift_y of its `CropConvention`.
+    init: see `initial.read_start`; of the first stage trained.
     select: which epoch is kept. select_on: people of whom the figures after each epoch are.
     hold_out: keep people back for these figures where the protocol trains on everybody but the test people.
     weights: type of the weights in the file at the end.
@@ -44,6 +45,7 @@ class TrainConfig:
     rate: tuple[float, ...] | None = None
     init: str | None = None
     size: int | None = None
+    crop: tuple[float, ...] | None = None
     select: Selection | None = None
     select_on: SelectOn = "val"
     hold_out: bool = False

@@ -43,9 +43,9 @@ class Pack:
 
 
 def dataset_identity(faces: LabelledFaces) -> str:
-    """sha256 of what makes a dataset: its pictures' names, people, labels, points and intensities."""
+    """sha256 of what makes a dataset: its pictures' names, people, labels, points, intensities, landmarks."""
     digest = hashlib.sha256(json.dumps([faces.dataset, faces.au_names, faces.paths, faces.subjects]).encode())
-    for array in (faces.labels, faces.points, faces.intensity):
+    for array in (faces.labels, faces.points, faces.intensity, faces.landmarks):
         digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

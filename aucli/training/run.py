@@ -140,6 +140,7 @@ def _stage_run(job: Job, stage: int, before: nn.Module | None) -> StageRun:
         steps=recipe.epochs * steps_of(len(job.train), recipe.batch_size),
         seed=config.seed * 2 + stage,  # stages draw different numbers
         names=job.train.names,
+        landmarks=job.train.landmarks is not None,
         ranks=job.ranks,
         arithmetic=job.arithmetic,
     )

@@ -17,6 +17,18 @@ from aucli.training.recipe import Augmentation
 from aucli_models.au import mirrored
 
 
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the network sees: images float32 (faces, 3, size, size), normalised; flipped bool (faces,), which
+    of them are mirrored; to_view float64 (faces, 2, 3), from pixels of the packed crop to pixels of the
+    image, None where the augmentation does not say.
+    """
+
+    images: Tensor
+    flipped: Tensor
+    to_view: Tensor | None
+
+
 @dataclass(frozen=True)
 class Views:
     """Normalised float32 (faces, 3, size, size) of packed uint8 (faces, side, side, 3).
@@ -29,19 +41,19 @@ class Views:
     flip: bool
 
     @torch.no_grad()
-    def training(self, packed: Tensor, draws: Draws, *, clean: float = 0.0) -> tuple[Tensor, Tensor]:
-        """The pictures, and bool (faces,): which of them are mirrored.
+    def training(self, packed: Tensor, draws: Draws, *, clean: float = 0.0) -> View:
+        """The pictures as they are trained on.
 
         clean: share of the pictures whose appearance stays as it is.
         """
         if self.augmentation == "published":
             crops, flipped = published_crops(packed, self.convention.size, draws, flip=self.flip)
-            return normalised(crops), flipped
-        crops, flipped = straying_crops(packed, self.convention, draws, flip=self.flip)
+            return View(normalised(crops), flipped, None)
+        crops, flipped, to_view = straying_crops(packed, self.convention, draws, flip=self.flip)
         changed = strong_appearance(crops, draws)
         if clean:
             changed = torch.where(draws.chance(clean) > 0, crops, changed)
-        return normalised(changed), flipped
+        return View(normalised(changed), flipped, to_view)
 
     @torch.no_grad()
     def exact(self, packed: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The rendered faces in the repository."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,27 @@ def test_parts_are_the_folder_s_own(part, people):
     assert faces.points[3, 4].tolist() == pytest.approx(table[["p4x", "p4y"]].iloc[3].tolist())
     assert faces.intensity.max() <= 5
     assert all((FACES / path).is_file() for path in faces.paths)
+
+
+def test_landmarks_are_those_of_the_rows():
+    faces = open_dataset("synthfaces", FACES, "val")
+    table = pd.read_parquet(FACES / "labels.parquet")
+    stored = np.load(FACES / "landmarks68.npz")["lm64"][table.index[table["split"] == "val"]]
+    np.testing.assert_allclose(faces.landmarks, stored / 64)
+    # The eye point of the five is inside the ring about that eye.
+    rings = faces.landmarks[:, 36:42]
+    assert (np.abs(rings.mean(1) - faces.points[:, 0]) < 5).all()
+
+
+def test_landmarks_may_be_missing_but_not_of_others(tmp_path):
+    shutil.copy(FACES / "labels.parquet", tmp_path)
+    assert open_dataset("synthfaces", tmp_path, "val").landmarks is None
+    np.savez(tmp_path / "landmarks68.npz", lm64=np.zeros((3, 68, 2), np.int16))
+    with pytest.raises(UsageError, match=r"landmarks68\.npz: is not the landmarks .*\(3, 68, 2\), not \(200"):
+        open_dataset("synthfaces", tmp_path, "val")
+    (tmp_path / "landmarks68.npz").write_bytes(b"no archive")
+    with pytest.raises(UsageError, match="is not the landmarks"):
+        open_dataset("synthfaces", tmp_path, "val")
 
 
 def test_sides_are_there_when_asked_for():

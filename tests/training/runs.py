@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -20,8 +21,7 @@ STEPS = 6
 def few_faces(folder, of_each=6):
     """The folder with the first pictures of each person only: 36 to train on, 12 to validate."""
     table = pd.read_parquet(FACES / "labels.parquet")
-    table.groupby("subject").head(of_each).to_parquet(folder / "labels.parquet")
-    (folder / "images").symlink_to(FACES / "images")
+    write_part(table.groupby("subject").head(of_each), folder)
     return folder
 
 
@@ -30,9 +30,16 @@ def faces_with_every_au(folder):
     table = pd.read_parquet(FACES / "labels.parquet")
     train = table[table["split"] == "train"]
     kept = {row for au in AU_SETS["synth_sided"] for row in train.index[train[f"{au}_occ"] == 1][:1]}
-    table[table["split"].eq("val") | table.index.isin(kept)].to_parquet(folder / "labels.parquet")
-    (folder / "images").symlink_to(FACES / "images")
+    write_part(table[table["split"].eq("val") | table.index.isin(kept)], folder)
     return folder
+
+
+def write_part(table, folder):
+    """A folder like that of the tests with some rows of it."""
+    table.to_parquet(folder / "labels.parquet")
+    landmarks = np.load(FACES / "landmarks68.npz")["lm64"]
+    np.savez(folder / "landmarks68.npz", lm64=landmarks[table.index])
+    (folder / "images").symlink_to(FACES / "images")
 
 
 def config(root, out, **changed):

@@ -35,6 +35,7 @@ def examples():
         np.arange(12),
         labels,
         intensity,
+        None,
         [f"people/{row}.jpg" for row in range(12)],
         AU_SETS["disfa"],
     )
@@ -71,6 +72,30 @@ def test_loss_falls_on_a_few_pictures(examples, name, stage):
     assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:4])
 
 
+def test_landmarks_are_learnt_where_there_are_some(examples):
+    """The head learns where they lie on average; unknown ones change nothing."""
+    rng = np.random.default_rng(3)
+    landmarks = (rng.uniform(30, 98, (68, 2)) + rng.normal(0, 2, (12, 68, 2))).astype(np.float32)
+    landmarks[2] = np.nan
+    with_them = replace(examples, landmarks=landmarks)
+    recipe = replace(stage_recipe("synth", "me_graphau", "resnet10_small", 1), batch_size=6, rate=3e-3)
+    run = engine(with_them, recipe, landmarks=True)
+
+    def distance():
+        """Of the mean, in sides; both faces and mirrored ones are in it."""
+        batch = next(some_batches(with_them))
+        seen = run.seen(batch, batch.parts[0])
+        with torch.no_grad():
+            placed = run.objective.heads.places(run.network.train().backbone(seen.images))
+        away = placed.view(-1, 68, 2) - (seen.landmarks / 112 - 0.5)
+        return float(away.nanmean(0).abs().mean())
+
+    before = distance()
+    losses = [float(run.step(b)[0]) for epoch in range(10) for b in some_batches(with_them, epoch=epoch)]
+    assert np.isfinite(losses).all()
+    assert distance() < 0.7 * before
+
+
 def test_sharpness_aware_steps_learn_too(examples):
     run = engine(examples, replace(RECIPE, sam_rho=0.5))
     losses = [
@@ -87,7 +112,7 @@ def sided():
     crops = rng.integers(0, 256, (12, 128, 128, 3)).astype(np.uint8)
     labels = (intensity >= 2).astype(np.int8)
     intensity[rng.random(intensity.shape) < 0.1] = np.nan
-    return Examples(crops, np.arange(12), labels, intensity, ["x"] * 12, AU_SETS["synth_sided"])
+    return Examples(crops, np.arange(12), labels, intensity, None, ["x"] * 12, AU_SETS["synth_sided"])
 
 
 def sided_engine(examples, name, stage, **changed):

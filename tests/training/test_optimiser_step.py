@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from aucli.training.objective import Counts, Objective
+from aucli.training.counts import Counts
+from aucli.training.objective import Objective
 from aucli.training.optimiser import make_optimiser, set_rate
 from aucli.training.recipe import stage_recipe
 from aucli.training.sam import SAM, frozen_statistics

@@ -87,7 +87,7 @@ def extracted(model, tmp_path_factory):
 
 def test_both_stages_have_the_read_out(run):
     _, result, notes = run
-    assert any("begin at random (au_features, graph, head, intensity_head)" in note for note in notes)
+    assert any("2 begin at random (intensity_head)" in note for note in notes)
     assert any("begin at random (edge_fc, graph)" in note for note in notes)  # from stage 1: carried over
     for path in result.paths:
         network, card = load(str(path))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
+from aucli.datasets.synthfaces import read_synthfaces
 from aucli.datatypes import CropConvention
 from aucli.faces.align import target_points
 from aucli.training.crops import (
@@ -17,6 +18,7 @@ from aucli.training.crops import (
     straying_crops,
 )
 from aucli.training.draws import Draws
+from aucli.training.landmarks import in_packed_crops, in_views
 from aucli.training.published_augment import jittered, random_crops
 from aucli.training.views import SwapSides, Views
 from aucli_models.au import AU_SETS
@@ -67,14 +69,15 @@ def test_a_draw_belongs_to_seed_epoch_place_purpose_and_turn():
 @pytest.mark.parametrize("augmentation", ["published", "strong"])
 def test_a_view_does_not_depend_on_the_others_of_its_batch(packed, augmentation):
     views = Views(CONVENTION, augmentation, flip=True)
-    whole, mirrored = views.training(packed, draws(), clean=0.5)
+    view = views.training(packed, draws(), clean=0.5)
+    whole, mirrored = view.images, view.flipped
     parts = [
         views.training(packed[part], draws(range(12)[part]), clean=0.5)
         for part in (slice(0, 5), slice(5, 6), slice(6, 12))
     ]
-    torch.testing.assert_close(torch.cat([part for part, _ in parts]), whole, rtol=1e-4, atol=1e-4)
-    assert torch.cat([some for _, some in parts]).tolist() == mirrored.tolist()
-    assert (views.training(packed, draws(epoch=3))[0] - whole).abs().mean() > 0.05
+    torch.testing.assert_close(torch.cat([part.images for part in parts]), whole, rtol=1e-4, atol=1e-4)
+    assert torch.cat([part.flipped for part in parts]).tolist() == mirrored.tolist()
+    assert (views.training(packed, draws(epoch=3)).images - whole).abs().mean() > 0.05
     assert whole.shape == (12, 3, 56, 56)
     assert whole.isfinite().all()
 
@@ -141,20 +144,72 @@ def test_jitter_is_torchvisions(packed):
 
 def test_crops_that_do_not_stray_are_the_exact_ones(packed):
     still = Straying(points=0.0, rotation=0.0, log_scale=0.0, shift=0.0)
-    crops, mirrored = straying_crops(packed, CONVENTION, draws(), flip=False, straying=still)
+    crops, mirrored, _ = straying_crops(packed, CONVENTION, draws(), flip=False, straying=still)
     assert not mirrored.any()
     torch.testing.assert_close(crops, centre_crops(packed, 56), rtol=0, atol=1e-4)
-    moved, _ = straying_crops(packed, CONVENTION, draws(), flip=False)
+    moved, *_ = straying_crops(packed, CONVENTION, draws(), flip=False)
     assert (moved - crops).abs().mean() > 0.01
 
 
 def test_crops_that_do_not_stray_say_which_are_mirrored(packed):
     still = Straying(points=0.0, rotation=0.0, log_scale=0.0, shift=0.0)
-    crops, mirrored = straying_crops(packed, CONVENTION, draws(), flip=True, straying=still)
+    crops, mirrored, _ = straying_crops(packed, CONVENTION, draws(), flip=True, straying=still)
     assert 0 < mirrored.sum() < 12
     upright = centre_crops(packed, 56)
     for crop, flipped, want in zip(crops, mirrored, upright, strict=True):
         torch.testing.assert_close(crop, want.flip(2) if flipped else want, rtol=0, atol=1e-4)
+
+
+def test_crops_that_stray_say_where_a_point_has_gone():
+    """A bright spot is found at the place told, in mirrored crops too."""
+    places = torch.from_numpy(np.random.default_rng(2).uniform(24, 40, (12, 2)))
+    ticks = torch.arange(64.0)
+    x, y = (ticks - places[:, None, :1]) ** 2, (ticks - places[:, None, 1:]) ** 2
+    spots = torch.exp(-(y.mT + x) / (2 * 2.0**2)) * 255
+    packed = spots.to(torch.uint8)[..., None].repeat(1, 1, 1, 3)
+    crops, mirrored, to_view = straying_crops(packed, CONVENTION, draws(), flip=True)
+    assert 0 < mirrored.sum() < 12
+    told = (to_view @ torch.cat([places, torch.ones(12, 1)], 1)[..., None])[..., 0]
+    weight = crops[:, 0].double().clamp(min=0.05) - 0.05
+    size = torch.arange(crops.shape[-1], dtype=torch.float64)
+    found = [(weight * along).sum((1, 2)) / weight.sum((1, 2)) for along in (size, size[:, None])]
+    torch.testing.assert_close(torch.stack(found, 1), told, rtol=0, atol=0.2)
+
+
+def test_landmarks_of_a_mirrored_face_are_those_of_the_mirrored_picture(few):
+    """As the points of a symmetric face lie: pairs change places, the middle stays."""
+    faces, _ = read_synthfaces(few)
+    half = faces.landmarks[:4].copy()
+    half[..., 0] = 159 - half[..., 0]
+    mirror = torch.tensor([[[-1.0, 0, 159], [0, 1, 0]]], dtype=torch.float64).expand(4, 2, 3)
+    landmarks = torch.from_numpy(faces.landmarks[:4])
+    turned = in_views(landmarks, mirror, torch.ones(4, dtype=torch.bool))
+    for left, right in ((0, 16), (17, 26), (31, 35), (36, 45), (40, 47), (48, 54), (60, 64)):
+        assert (turned[:, left, 0] < turned[:, right, 0]).all()
+        np.testing.assert_allclose(turned[:, left], half[:, right])
+        np.testing.assert_allclose(turned[:, right], half[:, left])
+    for middle in (8, 27, 30, 33, 51, 57, 62, 66):
+        np.testing.assert_allclose(turned[:, middle], half[:, middle])
+    # Rings of eyes and lips keep their order: no line of them crosses another.
+    again = in_views(turned, mirror, torch.ones(4, dtype=torch.bool))
+    torch.testing.assert_close(again, landmarks)
+    eye, other, outer, inner = slice(36, 42), slice(42, 48), slice(48, 60), slice(60, 68)
+    for ring, seen in ((eye, other), (other, eye), (outer, outer), (inner, inner)):
+        torch.testing.assert_close(length(turned[:, ring]), length(landmarks[:, seen]))
+
+
+def length(ring):
+    return (ring.roll(1, 1) - ring).norm(dim=2).sum(1)
+
+
+def test_landmarks_follow_the_crop(few):
+    """The eyes' corners lie about the places of the eyes, in packed crops and in their centre."""
+    faces, _ = read_synthfaces(few)
+    placed = in_packed_crops(faces.landmarks, faces.points, CropConvention(112, 1.28, -0.17))
+    targets = target_points(CropConvention(112, 1.28, -0.17)) + (packed_side(112) - 112) / 2
+    for corners, target in zip((placed[:, 36:42], placed[:, 42:48]), targets, strict=False):
+        away = np.linalg.norm(corners.mean(1) - target, axis=1) / 45
+        assert np.median(away) < 0.1
 
 
 @pytest.mark.parametrize("au_set", ["synth", "synth_sided", "hybrid"])
