@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -30,9 +28,11 @@ from aucli.cli.demo import demo
 from aucli.cli.doctor import doctor
 from aucli.cli.evaluate import evaluate
 from aucli.cli.extract import extract
+from aucli.cli.leave import leave_at_once
 from aucli.cli.models.app import models
 from aucli.cli.prepare import prepare
 from aucli.cli.train import train
+from aucli.cli.view import view
 from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
@@ -87,7 +87,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for _command in (extract, annotate, prepare, train, evaluate, calibrate, doctor, demo):
+for _command in (extract, annotate, view, prepare, train, evaluate, calibrate, doctor, demo):
     app.command()(_command)
 app.add_typer(models, name="models")
 
@@ -124,18 +124,8 @@ def main() -> None:
         app()
     except SystemExit as left:
         if left.code in (130, 143):
-            _leave_at_once(int(left.code))
+            leave_at_once(int(left.code))
         raise
-
-
-def _leave_at_once(code: int) -> NoReturn:
-    """After an interrupt everything of ours is cleared up, but a library's thread may still compute: Python's
-    own ending would now and then abort it, and the exit code be that of a crash.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody reads it any more
-            stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":
