@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -32,16 +30,28 @@ from aucli.cli.evaluate import evaluate
 from aucli.cli.events import events
 from aucli.cli.export import export
 from aucli.cli.extract import extract
+from aucli.cli.leave import leave_at_once
 from aucli.cli.models.app import models
 from aucli.cli.prepare import prepare
 from aucli.cli.report import report
 from aucli.cli.summarise import summarise
 from aucli.cli.train import train
+from aucli.cli.view import view
 from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
 _LOG = logging.getLogger(__name__)
-_BEGINS_ANEW = {"annotate", "calibrate", "doctor", "evaluate", "events", "export", "report", "summary"}
+_BEGINS_ANEW = {
+    "annotate",
+    "calibrate",
+    "doctor",
+    "evaluate",
+    "events",
+    "export",
+    "report",
+    "summary",
+    "view",
+}
 """Commands that do not go on where they were interrupted."""
 
 
@@ -98,6 +108,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "extract": extract,
     "annotate": annotate,
+    "view": view,
     "events": events,
     "summary": summarise,
     "report": report,
@@ -146,18 +157,8 @@ def main() -> None:
         app()
     except SystemExit as left:
         if left.code in (130, 143):
-            _leave_at_once(int(left.code))
+            leave_at_once(int(left.code))
         raise
-
-
-def _leave_at_once(code: int) -> NoReturn:
-    """After an interrupt everything of ours is cleared up, but a library's thread may still compute: Python's
-    own ending would now and then abort it, and the exit code be that of a crash.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody reads it any more
-            stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":
