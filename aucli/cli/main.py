@@ -37,7 +37,7 @@ from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
 _LOG = logging.getLogger(__name__)
-_BEGINS_ANEW = {"annotate", "calibrate", "doctor", "evaluate"}
+_BEGINS_ANEW = {"calibrate", "doctor", "evaluate"}
 """Commands that do not go on where they were interrupted."""
 
 
