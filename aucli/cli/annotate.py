@@ -12,7 +12,6 @@ from aucli.config import DetectorName, Precision, load_settings, override, read_
 from aucli.errors import UsageError
 
 if TYPE_CHECKING:  # the rooms are loaded when the command runs
-    from aucli.media.encode import CodecName
     from aucli.sinks.draw.palette import ThemeName
 
 _DRAWING, _FILE, _MODEL, _RUN = "What is drawn", "The video written", "The analysis", "The run"
@@ -72,14 +71,30 @@ def annotate(
             rich_help_panel=_DRAWING,
         ),
     ] = True,
+    graph: Annotated[
+        bool,
+        typer.Option(
+            "--graph",
+            help="At the right: which AUs the model sees together in the largest face (ME-GraphAU, stage 2).",
+            rich_help_panel=_DRAWING,
+        ),
+    ] = False,
     theme: Annotated[str, _option(_DRAWING, "dark|light", "Colours of panels and time line.")] = "dark",
     scale: Annotated[
         float, _option(_FILE, "FACTOR", "Size of the picture: 2 is twice as wide and high, 0.5 half.")
     ] = 1.0,
-    codec: Annotated[str, _option(_FILE, "libx264|libx265|libsvtav1", "Video encoder.")] = "libx264",
+    codec: Annotated[
+        str,
+        _option(
+            _FILE,
+            "auto|NAME",
+            "Encoder: libx264, libx265, libsvtav1, or h264_ or hevc_ with nvenc, videotoolbox, qsv or amf. "
+            "auto: the first of the hardware's for H.264 that works here, else libx264.",
+        ),
+    ] = "auto",
     crf: Annotated[
         int | None,
-        _option(_FILE, "N", "Quality, 0 is best. Default: 20 with libx264, 22 libx265, 30 libsvtav1."),
+        _option(_FILE, "N", "Quality, 0 is best. Default: 20 for H.264, 22 for HEVC, 30 for libsvtav1."),
     ] = None,
     model: Annotated[
         str | None, _option(_MODEL, "NAME|PATH", "A model's name or file. Default: builtin.")
@@ -104,6 +119,10 @@ def annotate(
     jobs: Annotated[
         str | None, _option(_RUN, "auto|N", "Processes on the CPU. Default: auto, one for each core.")
     ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Draw again also what is finished.", rich_help_panel=_RUN),
+    ] = False,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="Print the report as JSON instead of a table.", rich_help_panel=_RUN),
@@ -117,6 +136,7 @@ def annotate(
 
     Under the picture: the course of the most active AUs. Beside each face: number, name and probability, bold
     where the AU occurs; the mark on a bar is the model's threshold. Each frame is there once, at its time.
+    The same command again draws only what is not finished or has changed.
     """
     named = {name: context.params[name] for name in (*_ANALYSIS, "jobs")}
     given = read_settings(named, lambda name, value: f"--{name.replace('_', '-')} {value}")
@@ -129,7 +149,7 @@ def annotate(
     settings = override(load_settings(None, os.environ), given)
     from aucli.cli.annotate_run import run_and_show  # these import torch and rich
     from aucli.inference.configure import configure
-    from aucli.media.encode import Encoding
+    from aucli.media.codecs import Encoding
     from aucli.sinks.draw.look import Look
 
     # Names that annotate has no option for keep their defaults: every frame is drawn.
@@ -147,8 +167,10 @@ def annotate(
                 landmarks=landmarks,
                 regions=regions,
                 timeline=timeline,
+                graph=graph,
             ),
-            encoding=Encoding(cast("CodecName", codec), crf),  # Encoding refuses any other
+            encoding=Encoding(codec, crf),
+            fresh=fresh,
             command_line=("aucli", *context.obj),
             as_json=as_json or settings.get("json", False),
             quiet=quiet or settings.get("quiet", False),

@@ -14,7 +14,7 @@ from aucli.cli.summary import show_model, show_problems, show_table, stdout_cons
 from aucli.config import ExtractConfig
 from aucli.inference.annotate import run_annotate
 from aucli.inference.supervisor import stop_on_sigterm
-from aucli.media.encode import Encoding
+from aucli.media.codecs import Encoding
 from aucli.sinks.draw.look import Look
 from aucli.zoo.catalogue import find
 
@@ -29,6 +29,7 @@ def run_and_show(
     rows_from: Path | None,
     look: Look,
     encoding: Encoding,
+    fresh: bool,
     command_line: Sequence[str],
     as_json: bool,
     quiet: bool,
@@ -48,6 +49,7 @@ def run_and_show(
             rows_from=rows_from,
             look=look,
             encoding=encoding,
+            fresh=fresh,
             command_line=command_line,
             on_event=progress,
         )
@@ -63,10 +65,13 @@ def run_and_show(
     console = stdout_console()
     show_table(report, console)
     written = [entry for entry in report.entries if entry.file]
+    said: set[str] = set()  # the same note of many files is read once
     for entry in written[:_FILES_SHOWN]:
         console.print(f"Written: {entry.file}", markup=False, soft_wrap=True)
         for note in entry.notes:
-            console.print(f"  {note}", markup=False, soft_wrap=True)
+            if note not in said:
+                console.print(f"  {note}", markup=False, soft_wrap=True)
+        said |= set(entry.notes)
     if len(written) > _FILES_SHOWN:
         console.print(f"Written: {len(written) - _FILES_SHOWN} more")
     if rows_from is None and written:

@@ -41,17 +41,7 @@ from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
 _LOG = logging.getLogger(__name__)
-_BEGINS_ANEW = {
-    "annotate",
-    "calibrate",
-    "doctor",
-    "evaluate",
-    "events",
-    "export",
-    "report",
-    "summary",
-    "view",
-}
+_BEGINS_ANEW = {"calibrate", "doctor", "evaluate", "events", "export", "report", "summary", "view"}
 """Commands that do not go on where they were interrupted."""
 
 

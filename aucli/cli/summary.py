@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 
 from rich import box
 from rich.console import Console
@@ -51,7 +52,9 @@ def _table(report: Report, name_width: int) -> Table:
     table.add_column("most frequent AUs")
     entries = report.entries
     # Where not all can be shown, what went wrong must be among those that are.
-    first = sorted(range(len(entries)), key=lambda place: entries[place].status in ("ok", "no_face"))
+    first = sorted(
+        range(len(entries)), key=lambda place: entries[place].status in ("ok", "no_face", "skipped")
+    )
     for entry in (entries[place] for place in sorted(first[:ROWS_SHOWN])):
         table.add_row(
             escape(shorten(entry.video, name_width)),
@@ -71,15 +74,25 @@ def _table(report: Report, name_width: int) -> Table:
 
 
 def show_problems(report: Report, console: Console) -> None:
-    """One line for each input that is not wholly in the output, with the reason."""
+    """One line for each input that is not wholly in the output, with the reason; one for all that were
+    skipped for the same reason.
+    """
+    skipped = Counter(entry.reason for entry in report.entries if entry.status == "skipped")
     for entry in report.entries:
-        if entry.reason:
-            style = _STYLES[entry.status]
-            console.print(
-                f"[{style}]{entry.status}[/] {escape(entry.video)}: {escape(entry.reason)}",
-                highlight=False,
-                soft_wrap=True,
-            )
+        if not entry.reason:
+            continue
+        others = ""
+        if entry.status == "skipped":
+            count = skipped.pop(entry.reason, 0)
+            if not count:
+                continue  # said with the first of them
+            others = f" and {count - 1} more" if count > 1 else ""
+        style = _STYLES[entry.status]
+        console.print(
+            f"[{style}]{entry.status}[/] {escape(entry.video)}{others}: {escape(entry.reason)}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def show_model(card: Card, console: Console) -> None:

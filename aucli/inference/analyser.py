@@ -21,9 +21,9 @@ from aucli.sinks.frames import FrameResult, frames_of
 
 
 class Analyser:
-    """The networks of `extract`, and its analysis of one video."""
+    """The networks of `extract`, and its analysis of one video; `edges`: results have `pairs`."""
 
-    def __init__(self, config: ExtractConfig, device: str, threads: int) -> None:
+    def __init__(self, config: ExtractConfig, device: str, threads: int, *, edges: bool = False) -> None:
         self._config = config
         detector: Detector = make_detector(config.detector, device=device, min_face=config.min_face)
         self._detector = ParallelDetector(detector, threads) if device == "cpu" else detector
@@ -33,6 +33,7 @@ class Analyser:
             device=device,
             precision=resolve_precision(config.precision, device),
             batch_size=config.batch_size,
+            edges=edges,
         )
         self.card = self._predictor.card
 
@@ -53,4 +54,4 @@ class Analyser:
             ) as chunks,
         ):
             for chunk in chunks:
-                yield from frames_of(chunk.rows)
+                yield from frames_of(chunk.rows, chunk.pairs)

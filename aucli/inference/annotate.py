@@ -5,55 +5,31 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
+from pathlib import Path
+from typing import Any
 
 from aucli import __version__
 from aucli.config import ExtractConfig
-from aucli.datatypes import Source
 from aucli.errors import MediaError, UsageError
+from aucli.inference.annotate_plan import AnnotateTask, drawn_before, failed_entry, plan_annotate
+from aucli.inference.annotate_resume import annotate_key, finished_entry, of_analysis, of_rows
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device, resolve_precision
 from aucli.inference.events import EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
 from aucli.inference.supervisor import Task, TaskFailure
-from aucli.media.discover import discover
-from aucli.media.encode import FALLBACK_SUFFIXES, FORMATS, Encoding, comment_of
+from aucli.media.codecs import AUTO, Encoding, choose_encoder
+from aucli.media.discover import Discovery, discover
 from aucli.sinks.atomic import TEMPORARY_SUFFIX
 from aucli.sinks.draw.look import Look
 from aucli.sinks.extraction import ExtractedVideo, find_video, read_extraction
 from aucli.sinks.identity import content_identity, input_identity
 from aucli.sinks.report import EXIT_NOTHING_USABLE, EXIT_OK, EXIT_SOME_FAILED, Report, ReportEntry
-from aucli.zoo.catalogue import find
-
-COMMENT = "annotated by aucli"
-"""How the metadata of every file begins that `annotate` wrote; by this it knows its own files."""
-_ENDING = ".annotated.mp4"
-
-
-@dataclass(frozen=True)
-class AnnotateTask:
-    """One video to do.
-
-    output: the file to write; with `any_suffix` it may get one of `FALLBACK_SUFFIXES`, where its sound asks
-    for that.
-    extracted: the rows to draw; None: they are computed.
-    """
-
-    source: Source
-    output: Path
-    any_suffix: bool
-    extracted: ExtractedVideo | None = None
-
-    @property
-    def candidates(self) -> tuple[Path, ...]:
-        """The files that it may write."""
-        if not self.any_suffix:
-            return (self.output,)
-        return self.output, *(self.output.with_suffix(suffix) for suffix in FALLBACK_SUFFIXES)
+from aucli.zoo.card import Card
+from aucli.zoo.catalogue import BUILTIN, find
 
 
 @dataclass(frozen=True)
@@ -79,6 +55,7 @@ def run_annotate(
     rows_from: Path | None = None,
     look: Look | None = None,
     encoding: Encoding | None = None,
+    fresh: bool = False,
     command_line: Sequence[str] = (),
     on_event: EventHook | None = None,
 ) -> AnnotateResult:
@@ -86,42 +63,49 @@ def run_annotate(
 
     output: a file for one input, a folder for any number; None: `clip.annotated.mp4` beside each.
     config: of the analysis. rows_from: draw the rows of this extraction, and analyse nothing.
-    on_event: told what happens, see `events`.
+    fresh: draw again also what is finished. on_event: told what happens, see `events`.
 
     Raises:
-        UsageError: wrong inputs, an output that cannot be, that is an input, or that aucli did not write;
-            nothing was run.
+        UsageError: wrong inputs, an output that cannot be, that is an input, or that aucli did not write; a
+            graph from rows or of a model that has none; an encoder that does not work here. Nothing was run.
         OutputError: an output cannot be written.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     on_event = on_event or (lambda _event: None)
+    look, encoding = look or Look(), encoding or Encoding()
+    if encoding.codec != AUTO:
+        choose_encoder(encoding)
     found = discover(inputs)
-    tasks = _plan(found.sources, inputs, output, rows_from)
-    entries = {
-        item.name: ReportEntry(item.name, str(item.path), "failed", reason=item.reason)
-        for item in found.rejected
-    }
+    tasks = plan_annotate(found.sources, inputs, output, rows_from)
+    entries = _left_out(found, tasks)
     rejected = list(entries)
-    if rows_from is None:
-        model = find(config.model).card.name
-        devices = resolve_device(config.device)
-        for device in devices:
-            resolve_precision(config.precision, device)
-    else:
-        model, devices = str(rows_from), ("cpu",)
-        tasks, refused = _with_rows(tasks, read_extraction(rows_from))
-        entries |= {entry.video: entry for entry in refused}
     for task in list(tasks):
         if task.source.kind != "video":
-            entries[task.source.name] = _failed(task.source, "is no video: annotate draws on videos only")
+            entries[task.source.name] = failed_entry(
+                task.source, "is no video: annotate draws on videos only"
+            )
             tasks.remove(task)
+    if rows_from is None:
+        card = find(config.model).card
+        _check_graph(look, card)
+        model, devices = card.name, resolve_device(config.device)
+        for device in devices:
+            resolve_precision(config.precision, device)
+        drawn = Drawn(look, encoding, card=card, analysis=of_analysis(config, devices[0]))
+    else:
+        _check_graph(look, None)
+        model, devices = str(rows_from), ("cpu",)
+        drawn = Drawn(look, encoding, videos=read_extraction(rows_from))
+    tasks, refused = _identified(tasks, drawn)
+    entries |= {entry.video: entry for entry in refused}
+    finished = {} if fresh else _finished(tasks)
+    tasks = [task for task in tasks if task.source.name not in finished]
     workers = plan_workers(devices, config.jobs, len(tasks))
-    on_event(RunStarted(len(tasks) + len(entries), 0, model, devices))
+    on_event(RunStarted(len(tasks) + len(entries) + len(finished), len(finished), model, devices))
     for entry in entries.values():
         on_event(VideoFinished(entry))
-    work = _process(
-        tasks, workers, config=config, look=look or Look(), encoding=encoding or Encoding(), on_event=on_event
-    )
+    entries |= finished
+    work = _process(tasks, workers, config=config, look=look, encoding=encoding, on_event=on_event)
     with closing(work) as done:
         for entry in done:
             entries[entry.video] = entry
@@ -140,115 +124,79 @@ def run_annotate(
     return AnnotateResult(report)
 
 
-# -- the plan ----------------------------------------------------------------------------------
+# -- what is to do ---------------------------------------------------------------------------
 
 
-def _plan(
-    sources: Sequence[Source],
-    inputs: Sequence[str | Path],
-    output: str | Path | None,
-    rows_from: Path | None,
-) -> list[AnnotateTask]:
-    """A task for each source, with the file that it writes; creates nothing."""
-    tasks = _tasks(sources, output)
-    given = {os.path.realpath(each) for each in inputs}
+def _left_out(found: Discovery, tasks: Sequence[AnnotateTask]) -> dict[str, ReportEntry]:
+    """Entries of what is no input, without the videos that this run writes itself."""
     ours = {os.path.realpath(path) for task in tasks for path in task.candidates}
-    # In a folder lie the videos that an earlier run wrote there: they are no inputs.
-    sources = [
-        source
-        for source in sources
-        if os.path.realpath(source.path) in given or os.path.realpath(source.path) not in ours
-    ]
-    tasks = _tasks(sources, output)
-    read = {os.path.realpath(source.path): source.path for source in sources}
-    if rows_from is not None:
-        read[os.path.realpath(rows_from)] = rows_from
-    for task in tasks:
-        for path in task.candidates:
-            if os.path.realpath(path) in read:
-                raise UsageError(
-                    f"{path} would be written and is also an input: choose another output with -o"
-                )
-            if path.exists() and not is_own(path):
-                raise UsageError(
-                    f"{path} exists and was not written by aucli annotate: remove it or choose -o"
-                )
-        folder = next(parent for parent in task.output.absolute().parents if parent.exists())
-        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-            raise UsageError(f"cannot write in {folder}: no permission; choose another output with -o")
-    return tasks
+    return {
+        item.name: ReportEntry(item.name, str(item.path), item.status, reason=item.reason)
+        for item in found.rejected
+        if item.status != "skipped" or os.path.realpath(item.path) not in ours
+    }
 
 
-def _tasks(sources: Sequence[Source], output: str | Path | None) -> list[AnnotateTask]:
-    if output is None:
-        outputs = _distinct([source.path for source in sources])
-        return [AnnotateTask(source, path, True) for source, path in zip(sources, outputs, strict=True)]
-    given, path = os.fspath(output), Path(output)
-    if not given:
-        raise UsageError("the output has no name: give for instance -o annotated/")
-    is_folder = path.is_dir() or given.endswith(os.sep) or not path.suffix
-    if is_folder:
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"-o {given} is a file: remove it, or give a folder or a name in .mp4")
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"-o {given}: the folder {path.parent} does not exist: mkdir -p {path.parent}")
-        names = [
-            PurePath(*(part for part in PurePath(s.name).parts if part not in ("..", "/"))) for s in sources
-        ]
-        outputs = _distinct([path / name for name in names])
-        return [AnnotateTask(source, one, True) for source, one in zip(sources, outputs, strict=True)]
-    if path.suffix.lower() not in FORMATS:
+def _check_graph(look: Look, card: Card | None) -> None:
+    """Whether there is what the graph shows; card: of the model, None where rows are drawn.
+
+    Raises:
+        UsageError: there is not.
+    """
+    if not look.graph:
+        return
+    if card is None:
         raise UsageError(
-            f"-o {given}: write {', '.join(FORMATS)}, or a folder with a {os.sep} behind its name"
+            "--graph shows what the network says of pairs of AUs, which no Parquet file holds: leave out "
+            "--from, so that the video is analysed, or --graph"
         )
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"-o {given}: the folder {path.parent} does not exist: mkdir -p {path.parent}")
-    if len(sources) > 1:
+    if not card.gives_edges:
         raise UsageError(
-            f"-o {given} is one file for {len(sources)} videos: give a folder, -o {path.stem}{os.sep}"
+            f"--graph: {card.name} ({card.system}, stage {card.stage}) says nothing of pairs of AUs; models "
+            f"of ME-GraphAU's stage 2 do, such as --model {BUILTIN}"
         )
-    # Written where a link points to.
-    return [AnnotateTask(source, path.resolve() if path.is_symlink() else path, False) for source in sources]
 
 
-def _distinct(paths: Sequence[Path]) -> list[Path]:
-    """`clip.annotated.mp4` for each `clip.mov`; where two would be the same, `clip.mov.annotated.mp4`."""
-    short = [path.with_suffix(_ENDING) for path in paths]
-    count = Counter(short)
-    outputs = [
-        one if count[one] == 1 else path.with_name(f"{path.name}{_ENDING}")
-        for path, one in zip(paths, short, strict=True)
-    ]
-    twice = next((path for path, times in Counter(outputs).items() if times > 1), None)
-    if twice is not None:
-        raise UsageError(
-            f"{twice} would be written twice: an input is given with several times; choose -o FOLDER/"
-        )
-    return outputs
+@dataclass(frozen=True)
+class Drawn:
+    """What the pictures of a run depend on beside its inputs: model and analysis, or rows that are there."""
+
+    look: Look
+    encoding: Encoding
+    card: Card | None = None
+    analysis: Mapping[str, Any] = field(default_factory=dict)
+    videos: Sequence[ExtractedVideo] = ()
 
 
-def is_own(path: Path) -> bool:
-    """Whether `annotate` wrote this file."""
-    return path.is_file() and comment_of(path).startswith(COMMENT)
-
-
-def _with_rows(
-    tasks: Sequence[AnnotateTask], videos: Sequence[ExtractedVideo]
-) -> tuple[list[AnnotateTask], list[ReportEntry]]:
-    """The tasks with their rows, and an entry for each whose rows are not there or not of it."""
+def _identified(tasks: Sequence[AnnotateTask], drawn: Drawn) -> tuple[list[AnnotateTask], list[ReportEntry]]:
+    """The tasks with their keys and rows; and an entry for each that cannot be read, or whose rows are not
+    there or not of it.
+    """
     kept, refused = [], []
     for task in tasks:
-        source = task.source
+        source, extracted = task.source, None
+        made_of: Mapping[str, Any] = drawn.analysis
         try:
-            identity = content_identity(input_identity(source.path))
-            rows = find_video(videos, source.path, source.name, identity)
+            identity = input_identity(source.path)
+            if drawn.card is None:
+                extracted = find_video(drawn.videos, source.path, source.name, content_identity(identity))
+                made_of, card = of_rows(extracted), extracted.card
+            else:
+                card = drawn.card.to_json()
         except MediaError as error:
-            refused.append(_failed(source, str(error)))
+            refused.append(drawn_before(source) or failed_entry(source, str(error)))
         except OSError as error:
-            refused.append(_failed(source, f"cannot be read: {error.strerror or error}"))
+            refused.append(failed_entry(source, f"cannot be read: {error.strerror or error}"))
         else:
-            kept.append(AnnotateTask(source, task.output, task.any_suffix, rows))
+            key = annotate_key(source, identity, drawn.look, drawn.encoding, made_of=made_of, card=card)
+            kept.append(replace(task, extracted=extracted, key=key))
     return kept, refused
+
+
+def _finished(tasks: Sequence[AnnotateTask]) -> dict[str, ReportEntry]:
+    """Entries of what an earlier run finished, by the name of the source."""
+    found = ((task.source.name, finished_entry(task.source, task.candidates, task.key)) for task in tasks)
+    return {name: entry for name, entry in found if entry is not None}
 
 
 # -- the work ----------------------------------------------------------------------------------
@@ -281,7 +229,7 @@ def _process(
         with closing(outcomes):
             for task, outcome in outcomes:
                 if isinstance(outcome, TaskFailure):
-                    yield _failed(task.payload.source, outcome.reason)
+                    yield failed_entry(task.payload.source, outcome.reason)
                     continue
                 del unfinished[task.video]
                 yield outcome
@@ -290,10 +238,6 @@ def _process(
         for left in unfinished.values():
             for path in left.candidates:
                 path.with_name(f"{path.name}{TEMPORARY_SUFFIX}").unlink(missing_ok=True)
-
-
-def _failed(source: Source, reason: str) -> ReportEntry:
-    return ReportEntry(source.name, str(source.path), "failed", reason=reason, subject=source.subject)
 
 
 def _bytes(path: Path) -> float:

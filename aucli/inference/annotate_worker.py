@@ -16,11 +16,14 @@ from aucli import __version__
 from aucli.config import ExtractConfig
 from aucli.datatypes import Selection
 from aucli.errors import MediaError, OutputError
-from aucli.inference.annotate import COMMENT, AnnotateTask
+from aucli.inference.annotate_plan import COMMENT, AnnotateTask, drawn_before
+from aucli.inference.annotate_resume import attachment_of
 from aucli.inference.annotate_video import Seen, draw_video
 from aucli.inference.events import EventHook, VideoProgress, VideoStarted
+from aucli.media.attachment import attach
+from aucli.media.codecs import Encoding
 from aucli.media.decode import open_decoder
-from aucli.media.encode import FALLBACK_SUFFIXES, FORMATS, Encoding, SoundTracks, VideoWriter, fits
+from aucli.media.encode import FALLBACK_SUFFIXES, FORMATS, SoundTracks, VideoWriter, fits
 from aucli.media.probe import probe
 from aucli.media.tone import tone_for
 from aucli.sinks.atomic import atomic_file, cannot_write
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 _PROGRESS_SECONDS = 0.5
 _TOP_AUS = 3
+_HDR = "HDR: brightness and colours were made to look right on a usual screen, roughly"
 
 
 def set_up(
@@ -52,7 +56,7 @@ def set_up(
     analyses: False where all tasks come with their rows, so that no network is loaded.
     """
     torch.set_num_threads(1)
-    analyser = _analyser(config, device, threads) if analyses else None
+    analyser = _analyser(config, device, threads, edges=look.graph) if analyses else None
 
     def process(task: AnnotateTask, send: EventHook) -> ReportEntry:
         try:
@@ -74,10 +78,10 @@ def set_up(
     return process
 
 
-def _analyser(config: ExtractConfig, device: str, threads: int) -> Analyser:
+def _analyser(config: ExtractConfig, device: str, threads: int, *, edges: bool) -> Analyser:
     from aucli.inference.analyser import Analyser  # timm takes seconds, for nothing where the rows are there
 
-    return Analyser(config, device, threads)
+    return Analyser(config, device, threads, edges=edges)
 
 
 def _annotate(
@@ -91,6 +95,9 @@ def _annotate(
 ) -> ReportEntry:
     start = last_sent = time.perf_counter()
     source = task.source
+    refused = drawn_before(source)
+    if refused is not None:
+        return refused
     probed = probe(source)
     send(VideoStarted(source.name, probed.frames_from_header, worker))
     if task.extracted is not None:
@@ -109,47 +116,52 @@ def _annotate(
         frames = draw_video(
             source.path, decoder.frames(), results, annotator, tone=tone_for(probed.transfer), seen=seen
         )
-        with (
-            atomic_file(output) as file,
-            VideoWriter(
-                Path(file.name),
-                FORMATS[output.suffix.lower()],
-                width=annotator.layout.width,
-                height=annotator.layout.height,
-                time_base=probed.time_base,
-                frame_rate=probed.frame_rate,
-                encoding=encoding,
-                sound=copied,
-                comment=f"{COMMENT} {__version__}, model {card.name}",
-            ) as writer,
-            closing(frames),
-        ):
-            for picture, pts in frames:
-                writer.write(picture, pts)
-                if time.perf_counter() - last_sent >= _PROGRESS_SECONDS:
-                    last_sent = time.perf_counter()
-                    send(VideoProgress(source.name, seen.frames))
-        problem, notes = decoder.summary.problem, (*decoder.summary.notes, *sound.notes)
-    if probed.transfer:
-        notes = (*notes, "HDR: brightness and colours were made to look right on a usual screen, roughly")
-    seconds = time.perf_counter() - start
-    return ReportEntry(
-        source.name,
-        str(source.path),
-        "partial" if problem else "ok" if seen.faces else "no_face",
-        reason=problem,
-        subject=source.subject,
-        frames=seen.frames,
-        faces=seen.faces,
-        tracks=len(seen.tracks),
-        duration_seconds=round(seen.last_seconds - (seen.first_seconds or 0.0), 6),
-        wall_seconds=round(seconds, 3),
-        fps=round(seen.frames / seconds, 2),
-        decoder=decoder.summary.decoder,
-        top_aus=_top_aus(seen, card),
-        notes=notes,
-        file=str(output),
-    )
+        container = FORMATS[output.suffix.lower()]
+        with atomic_file(output) as file:
+            with (
+                VideoWriter(
+                    Path(file.name),
+                    container,
+                    width=annotator.layout.width,
+                    height=annotator.layout.height,
+                    time_base=probed.time_base,
+                    frame_rate=probed.frame_rate,
+                    encoding=encoding,
+                    sound=copied,
+                    comment=f"{COMMENT} {__version__}, model {card.name}",
+                ) as writer,
+                closing(frames),
+            ):
+                for picture, pts in frames:
+                    writer.write(picture, pts)
+                    if time.perf_counter() - last_sent >= _PROGRESS_SECONDS:
+                        last_sent = time.perf_counter()
+                        send(VideoProgress(source.name, seen.frames))
+            problem = decoder.summary.problem
+            hdr = (_HDR,) if probed.transfer else ()
+            seconds = time.perf_counter() - start
+            entry = ReportEntry(
+                source.name,
+                str(source.path),
+                "partial" if problem else "ok" if seen.faces else "no_face",
+                reason=problem,
+                subject=source.subject,
+                frames=seen.frames,
+                faces=seen.faces,
+                tracks=len(seen.tracks),
+                duration_seconds=round(seen.last_seconds - (seen.first_seconds or 0.0), 6),
+                wall_seconds=round(seconds, 3),
+                fps=round(seen.frames / seconds, 2),
+                decoder=decoder.summary.decoder,
+                top_aus=_top_aus(seen, card),
+                notes=tuple(
+                    note for note in (*decoder.summary.notes, *sound.notes, *hdr, writer.note) if note
+                ),
+                key=task.key,
+                file=str(output),
+            )
+            attach(file, container, attachment_of(entry))
+    return entry
 
 
 def _file_and_sound(task: AnnotateTask, sound: SoundTracks) -> tuple[Path, SoundTracks | None]:

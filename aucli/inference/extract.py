@@ -100,7 +100,7 @@ def plan_extract(inputs: Sequence[str | Path], output: str | Path, config: Extra
         resolve_precision(config.precision, device)
     workers = plan_workers(devices, config.jobs, len(found.sources))
     rejected = tuple(
-        ReportEntry(item.name, str(item.path), "failed", reason=item.reason) for item in found.rejected
+        ReportEntry(item.name, str(item.path), item.status, reason=item.reason) for item in found.rejected
     )
     return ExtractPlan(found.sources, rejected, place, card, tuple(workers))
 

@@ -57,11 +57,14 @@ class CroppedFrame:
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Rows of consecutive frames, with the size of the picture that each face row lies in."""
+    """Rows of consecutive frames, with the size of the picture that each face row lies in, and what the
+    predictor gives of each face that is not written: pairs, see `Predictions`.
+    """
 
     rows: Rows
     frames: int
     picture_sizes: NDArray[np.float32]  # (faces, 2), width, height
+    pairs: NDArray[np.float32] | None = None
 
 
 def analyse(
@@ -147,7 +150,8 @@ def score(
             found = predictor(torch.cat([frame.crops for frame in waiting]))
             probabilities, occurrences = postprocess(found.outputs)
             intensities = postprocess.intensities(found.intensities)
-        return _chunk(waiting, probabilities, occurrences, intensities, predictor.card)
+        chunk = _chunk(waiting, probabilities, occurrences, intensities, predictor.card)
+        return replace(chunk, pairs=found.pairs)
 
     for frame in cropped:
         waiting.append(frame)

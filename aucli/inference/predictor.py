@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aucli.zoo import load
+from aucli_models.au import unsided
 from aucli_models.fold import folded
 from aucli_models.output import AUOutput
 
@@ -21,20 +23,34 @@ DEFAULT_BATCH = {"cpu": 8, "cuda": 128}  # 8: what a layer makes of them still f
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """What a network says of faces, as it says it: outputs float32 (faces, AUs), 0 to 1; intensities float32
-    (faces, AUs), 0 to 5, or None from a network that gives none.
+    (faces, AUs), 0 to 5, or None from a network that gives none; pairs float32 (faces, nodes, nodes), the
+    probability that both AUs of a pair occur, or None where edges were not asked for. Nodes are the AUs
+    without a side; (i, k) is as (k, i), and the diagonal says nothing.
     """
 
     outputs: NDArray[np.float32]
     intensities: NDArray[np.float32] | None = None
+    pairs: NDArray[np.float32] | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[AUOutput]) -> Predictions:
         """Of the batches of one network, in their order."""
         intensities = [part.intensity for part in parts if part.intensity is not None]
+        pairs = [_both(part.edge_logits) for part in parts if part.edge_logits is not None]
         return cls(
             torch.cat([part.probabilities for part in parts]).float().cpu().numpy(),
             torch.cat(intensities).float().cpu().numpy() if intensities else None,
+            torch.cat(pairs).cpu().numpy() if pairs else None,
         )
+
+
+def _both(edge_logits: Tensor) -> Tensor:
+    """Probability that both AUs of a pair occur, float32 (faces, nodes, nodes): class 3 = 2 * 1 + 1 of the
+    edge logits (faces, nodes * nodes, 4), as the mean of both directions.
+    """
+    nodes = math.isqrt(edge_logits.shape[1])
+    both = edge_logits.float().softmax(-1)[..., 3].view(-1, nodes, nodes)
+    return (both + both.mT) / 2
 
 
 class Predictor:
@@ -42,19 +58,27 @@ class Predictor:
 
     precision: fp32, bf16 or fp16, see `devices.resolve_precision`. batch_size: faces that go through
     the network together, None for the device's default; it never changes a score beyond 1e-6.
+    edges: whether it also gives `pairs`; the card's network must have them (`Card.gives_edges`).
 
     Raises:
         UnknownModelError, CheckpointError: see `zoo.load`.
     """
 
     def __init__(
-        self, model: str, *, device: str = "cpu", precision: str = "fp32", batch_size: int | None = None
+        self,
+        model: str,
+        *,
+        device: str = "cpu",
+        precision: str = "fp32",
+        batch_size: int | None = None,
+        edges: bool = False,
     ) -> None:
         self.device = torch.device(device)
         network, self.card = load(model, self.device)
         self.network = folded(network).to(memory_format=torch.channels_last)
         self.batch_size = batch_size or DEFAULT_BATCH[self.device.type]
         self._autocast = _AUTOCAST[precision]
+        self._asked = {"edges": True} if edges else {}
         self._mean = torch.tensor(self.card.mean, device=self.device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.card.std, device=self.device).view(3, 1, 1) * 255
 
@@ -63,11 +87,13 @@ class Predictor:
         """Crops float32 (faces, 3, size, size), 0 to 255 -> the network's outputs."""
         if len(crops) == 0:
             nothing = np.zeros((0, len(self.card.au_names)), np.float32)
-            return Predictions(nothing, nothing if self.card.intensity else None)
+            nodes = len(unsided(self.card.au_names))
+            pairs = np.zeros((0, nodes, nodes), np.float32) if self._asked else None
+            return Predictions(nothing, nothing if self.card.intensity else None, pairs)
         return Predictions.joined([self._run(batch) for batch in torch.split(crops, self.batch_size)])
 
     def _run(self, batch: Tensor) -> AUOutput:
         images = ((batch - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
-            output: AUOutput = self.network(images)
+            output: AUOutput = self.network(images, **self._asked)
         return output

@@ -6,6 +6,8 @@ Rules, beside those of `discover`:
   are posters and thumbnails. In a folder without videos each picture is a source of its own, unless
   they are numbered: then the folder is one source, a filmed sequence.
 - Hidden files, `*.parts` folders (unfinished output) and other suffixes in folders are left out.
+- So is what `annotate` has written, by its name, `*.annotated.mp4` (.mov, .mkv): drawn faces are no input. It
+  may be somebody's own, so it is reported as skipped. A file named itself, here or in a list, is taken.
 - Links are followed; a link back to a folder above is not.
 - Nothing is opened here: a file that turns out to be no video fails later, with its reason.
 """
@@ -25,6 +27,7 @@ from aucli.errors import InputNotFoundError, UsageError
 from aucli.media.kinds import (
     ACCEPTED,
     LIST_SUFFIXES,
+    is_annotated_name,
     is_picture_name,
     is_video_name,
     natural_key,
@@ -32,6 +35,8 @@ from aucli.media.kinds import (
 )
 from aucli.media.lists import ListRow, read_list
 from aucli.media.names import Rejected, name_below, with_unique_names
+
+_ANNOTATED = "has the name of a video that annotate has drawn on; if it is none, give it by its own name"
 
 Entry = Source | Rejected
 FolderId = tuple[int, int]  # device and inode: the same folder under any name
@@ -113,6 +118,13 @@ def _row_entries(list_path: Path, row: ListRow) -> list[Entry]:
     ]
 
 
+def _found_entry(path: Path, name: str, found: os.stat_result) -> Entry:
+    """The entry of a file that nobody named: it lies in a folder, or a glob matches it."""
+    if is_annotated_name(path.name) and stat.S_ISREG(found.st_mode):
+        return Rejected(name, path, _ANNOTATED, "skipped")
+    return _file_entry(path, name, found)
+
+
 def _file_entry(path: Path, name: str, found: os.stat_result) -> Entry:
     if not stat.S_ISREG(found.st_mode):
         # Opening a named pipe or a device would wait for ever.
@@ -156,7 +168,7 @@ def _folder_entries(folder: Path, root: Path, above: tuple[FolderId, ...]) -> It
             if status is None:
                 yield Rejected(name_below(path, root), path, "is a link to a file that does not exist")
             else:
-                yield _file_entry(path, name_below(path, root), status)
+                yield _found_entry(path, name_below(path, root), status)
 
 
 def _glob_entries(pattern: Path, list_folder: Path | None) -> Iterator[Entry]:
@@ -175,7 +187,7 @@ def _glob_entries(pattern: Path, list_folder: Path | None) -> Iterator[Entry]:
         if stat.S_ISDIR(found.st_mode):
             yield from _folder_entries(path, root, ())
         elif is_video_name(path.name) or is_picture_name(path.name):
-            yield _file_entry(path, name_below(path, root), found)
+            yield _found_entry(path, name_below(path, root), found)
 
 
 def _matches(folder: Path, parts: Sequence[str], above: tuple[FolderId, ...]) -> Iterator[Path]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, get_args
+from typing import Self
 
 import av
 import numpy as np
@@ -25,52 +24,20 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from aucli.errors import MediaError, UsageError
+from aucli.errors import MediaError
+from aucli.media.codecs import CODECS, Encoding, choose_encoder
 from aucli.media.container import ffmpeg_name
 
-CodecName = Literal["libx264", "libx265", "libsvtav1"]
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # For sound that does not fit into MP4, in this order: Matroska rounds times to milliseconds.
 FALLBACK_SUFFIXES = (".mov", ".mkv")
 
-# The quality that each codec needs for pictures with small text, on its own scale of CRF.
-DEFAULT_CRF: Mapping[str, int] = {"libx264": 20, "libx265": 22, "libsvtav1": 30}
-_LARGEST_CRF: Mapping[str, int] = {"libx264": 51, "libx265": 51, "libsvtav1": 63}
-_SPEED: Mapping[str, dict[str, str]] = {
-    # veryfast: a third of the time of the default at a size some 10 % larger; it looks 10 frames ahead,
-    # which is what bounds the memory.
-    "libx264": {"preset": "veryfast"},
-    "libx265": {"preset": "veryfast", "x265-params": "log-level=none"},
-    "libsvtav1": {"preset": "10"},
-}
 _KEY_FRAME_SECONDS = 2  # a player jumps to these: more of them make stepping backwards bearable
 _LARGEST_KEY_INTERVAL = 250
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How pictures are compressed.
-
-    crf: quality on the codec's own scale, 0 is best; None for the codec's default here.
-    threads: of the encoder.
-
-    Raises:
-        UsageError: a codec that is not known, or a quality outside its scale.
-    """
-
-    codec: CodecName = "libx264"
-    crf: int | None = None
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        if self.codec not in get_args(CodecName):
-            raise UsageError(f"--codec {self.codec!r}: choose one of {', '.join(get_args(CodecName))}")
-        largest = _LARGEST_CRF[self.codec]
-        if self.crf is not None and not 0 <= self.crf <= largest:
-            raise UsageError(f"--crf {self.crf}: must be 0 (best) to {largest} with {self.codec}")
 
 
 class SoundTracks:
@@ -118,8 +85,10 @@ class VideoWriter:
     width, height: of the pictures in pixels, both even. time_base: unit of the time stamps, that of
     the source. frame_rate: average, on which only the spacing of key frames depends.
     sound: to be copied, or None. comment: goes into the file's metadata.
+    note: which encoder `auto` chose and why, see `choose_encoder`.
 
     Raises (on entering and in all methods):
+        UsageError: the codec does not work here.
         MediaError: the sound does not fit into this container, or FFmpeg refuses something else.
         OSError: the file cannot be written (no room, no permission).
     """
@@ -137,6 +106,7 @@ class VideoWriter:
         sound: SoundTracks | None = None,
         comment: str = "",
     ) -> None:
+        encoding, self.note = choose_encoder(encoding, width, height)
         self._path = path
         self._time_base = time_base
         self._reformatter = VideoReformatter()
@@ -145,7 +115,9 @@ class VideoWriter:
             self._container.metadata["comment"] = comment
         rate = frame_rate or Fraction(25)
         stream = self._container.add_stream(encoding.codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        assert isinstance(stream, VideoStream)  # `CODECS` has no others
+        self._pixel_format = CODECS[encoding.codec].pixel_format
+        stream.width, stream.height, stream.pix_fmt = width, height, self._pixel_format
         stream.time_base = stream.codec_context.time_base = time_base
         context = stream.codec_context
         context.gop_size = min(_LARGEST_KEY_INTERVAL, max(1, round(_KEY_FRAME_SECONDS * rate)))
@@ -153,9 +125,10 @@ class VideoWriter:
         context.thread_type = "FRAME"  # slices would cost quality
         context.color_range = ColorRange.MPEG
         context.color_primaries = context.color_trc = context.colorspace = 1  # ITU-R BT.709
-        crf = DEFAULT_CRF[encoding.codec] if encoding.crf is None else encoding.crf
-        stream.options = {**_SPEED[encoding.codec], "crf": str(crf)}
-        if encoding.codec == "libx265" and container != "matroska":
+        stream.options = dict(CODECS[encoding.codec].options(encoding.crf))
+        if CODECS[encoding.codec].is_hardware:
+            context.bit_rate = 0  # it follows from the quality
+        if context.codec.canonical_name == "hevc" and container != "matroska":
             context.codec_tag = "hvc1"  # what QuickTime plays
         self._stream = stream
         self._sound = sound
@@ -175,7 +148,7 @@ class VideoWriter:
             frame = VideoFrame.from_ndarray(pixels, format="rgb24")
             frame = self._reformatter.reformat(
                 frame,
-                format="yuv420p",
+                format=self._pixel_format,
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
             )

@@ -14,6 +14,7 @@ VIDEO_SUFFIXES = frozenset((
 ))
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
 # fmt: on
+ANNOTATED_SUFFIXES = frozenset((".mp4", ".mov", ".mkv"))
 LIST_SUFFIXES = frozenset({".txt", ".csv"})
 
 ACCEPTED = (
@@ -24,6 +25,12 @@ ACCEPTED = (
 
 def is_video_name(name: str) -> bool:
     return PurePath(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_annotated_name(name: str) -> bool:
+    """Whether it is called as `annotate` calls what it writes: clip.annotated.mp4."""
+    path = PurePath(name.lower())
+    return path.suffix in ANNOTATED_SUFFIXES and PurePath(path.stem).suffix == ".annotated"
 
 
 def is_picture_name(name: str) -> bool:

@@ -8,17 +8,19 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Literal
 
 from aucli.datatypes import Source
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """An input that is no source; the run reports it as failed with this reason."""
+    """An input that is no source; the run reports it with this reason, as failed or as skipped."""
 
     name: str
     path: Path
     reason: str
+    status: Literal["failed", "skipped"] = "failed"
 
 
 def name_below(path: Path, root: Path) -> str:

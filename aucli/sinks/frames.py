@@ -18,6 +18,7 @@ class FrameResult:
 
     faces: with tracks, in their order. probabilities: float32 (faces, AUs), NaN where unknown;
     occurrences: bool (faces, AUs); valid: bool (faces,). The order of the AUs is the model's.
+    pairs: float32 (faces, nodes, nodes), see `Predictions`; None from a file, and where not asked for.
     """
 
     index: int
@@ -26,13 +27,14 @@ class FrameResult:
     probabilities: NDArray[np.float32]
     occurrences: NDArray[np.bool_]
     valid: NDArray[np.bool_]
+    pairs: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
         return f"FrameResult(index={self.index}, {self.pts_seconds:.6f} s, {len(self.faces)} faces)"
 
 
-def frames_of(rows: Rows) -> Iterator[FrameResult]:
-    """The frames in these rows, in order."""
+def frames_of(rows: Rows, pairs: NDArray[np.float32] | None = None) -> Iterator[FrameResult]:
+    """The frames in these rows, in order; pairs: of the faces, in the order of the rows."""
     _, first, counts = np.unique(rows.frame_indices, return_index=True, return_counts=True)
     faces_before = np.concatenate([[0], np.cumsum(rows.has_face)])
     for start, count in zip(first, counts, strict=True):
@@ -44,4 +46,5 @@ def frames_of(rows: Rows) -> Iterator[FrameResult]:
             rows.probabilities[mine],
             rows.occurrences[mine],
             rows.valid[mine],
+            None if pairs is None else pairs[mine],
         )

@@ -20,8 +20,8 @@ class ReportEntry:
     """What became of one input.
 
     status: `ok`: all frames read and at least one face; `no_face`: all frames read, none with a face;
-        `partial`: damaged, the rows are those that could be read; `failed`: no rows; `skipped`: not
-        a video, never tried.
+        `partial`: damaged, the rows are those that could be read; `failed`: no rows; `skipped`: no
+        input of this command, never tried.
     reason: one line for `partial`, `failed` and `skipped`, else None.
     rows: rows in the output; `frames`: frames processed; `faces`: face rows.
     duration_seconds: time in the video from the first to the end of the last processed frame.

@@ -116,6 +116,11 @@ class Card:
         """In the network's output order."""
         return AU_SETS[self.au_set]
 
+    @property
+    def gives_edges(self) -> bool:
+        """Whether its network has an edge head: how likely the two AUs of each pair occur together."""
+        return self.system == "me_graphau" and self.stage == 2
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -50,6 +50,10 @@ def test_the_table_names_the_file_written_and_the_model(study, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Written: two.annotated.mp4" in done.stdout
     assert "Licence: MIT" in done.stdout
+    assert "encoded by " in done.stdout
+    again = aucli("annotate", "two.mp4", *options, cwd=tmp_path)
+    assert "1 done before" in again.stderr
+    assert again.stdout.split("1 inputs")[0].split()[:4] == done.stdout.split("1 inputs")[0].split()[:4]
     with av.open(str(tmp_path / "two.annotated.mp4")) as container:
         assert container.streams.video[0].width == 160
 
@@ -70,7 +74,8 @@ def test_rows_of_another_file(study, tmp_path):
     [
         ((), "no input"),
         (("two.mp4", "--crf", "99"), "--crf 99: must be 0 (best) to 51"),
-        (("two.mp4", "--codec", "h263"), "choose one of libx264"),
+        (("two.mp4", "--codec", "h263"), "choose one of auto, libx264"),
+        (("two.mp4", "--from", "out.parquet", "--graph"), "leave out --from"),
         (("two.mp4", "--theme", "pink"), "choose one of dark, light"),
         (("two.mp4", "--scale", "0"), "--scale 0: must be"),
         (("two.mp4", "--top", "0"), "--top 0: must be"),

@@ -60,7 +60,7 @@ def test_interrupted_from_the_keyboard():
 
 
 def test_what_begins_anew_is_not_said_to_go_on():
-    assert run(KeyboardInterrupt(), name="annotate").stderr.strip() == "aucli: interrupted"
+    assert run(KeyboardInterrupt(), name="evaluate").stderr.strip() == "aucli: interrupted"
     assert run(KeyboardInterrupt(), name="extract").stderr.strip().endswith("goes on where it stopped")
 
 

@@ -42,6 +42,15 @@ def test_a_row_has_the_figures_of_its_entry():
     assert " ".join(row.split()) == "smile.mp4 ok 100 98 1 4.0 25.0 AU12 61% AU25 50% AU6 40%"
 
 
+def test_what_was_skipped_for_one_reason_is_one_line():
+    skipped = [entry(f"{n}.annotated.mp4", "skipped", reason="has such a name") for n in range(3)]
+    text = shown(SMILE, *skipped, entry("x.mp4", "skipped", reason="another one"))
+    assert [line.strip() for line in text.splitlines() if line.startswith("skipped")] == [
+        "skipped 0.annotated.mp4 and 2 more: has such a name",
+        "skipped x.mp4: another one",
+    ]
+
+
 def test_sums_are_of_all_inputs():
     text = shown(SMILE, entry("b.mp4", rows=1200, frames=1200, faces=0, wall_seconds=1.0, fps=1200.0))
     row = next(line for line in text.splitlines() if "2 inputs" in line)

@@ -1,5 +1,6 @@
 """Whole runs of `annotate`: good and bad inputs, rows of an extraction, outputs that must not be."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -19,6 +21,8 @@ from aucli.inference.annotate import run_annotate
 from aucli.inference.extract import run_extract
 from aucli.media.encode import comment_of
 from aucli.sinks.draw.look import Look
+from aucli.sinks.draw.palette import THEMES
+from aucli.zoo.catalogue import find
 from tests.clips import RECIPES, VFR_PTS, packets, pan_over, photo_astronaut, truncate, write_clip
 
 FRAMES = 12
@@ -207,6 +211,66 @@ def test_two_inputs_of_one_name_get_two_files(videos, extraction, tmp_path):
         "a.mov.annotated.mp4",
         "a.mp4.annotated.mp4",
     ]
+
+
+@pytest.mark.parametrize("with_rows", [True, False])
+def test_a_video_drawn_on_is_not_drawn_on_again(run, videos, extraction, tmp_path, with_rows):
+    _, output = run
+    shutil.copy(output / "a.annotated.mp4", tmp_path / "drawn.mp4")  # a name that tells nothing
+    shutil.copy(output / "a.annotated.mp4", tmp_path / "a.annotated.mp4")
+    result = run_annotate([tmp_path], None, CONFIG, rows_from=extraction if with_rows else None)
+    found = {entry.video: (entry.status, entry.reason[:30]) for entry in result.report.entries}
+    assert found == {
+        "drawn.mp4": ("skipped", "was drawn by aucli annotate: g"),
+        "a.annotated.mp4": ("skipped", "has the name of a video that a"),
+    }
+    assert result.exit_code == 4
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_extract_leaves_drawn_videos_out_and_says_so(run, videos, tmp_path):
+    _, output = run
+    for path in (videos / "a.mp4", output / "a.annotated.mp4"):
+        shutil.copy(path, tmp_path)
+    result = run_extract([tmp_path], tmp_path / "out.parquet", CONFIG)
+    assert [(entry.video, entry.status) for entry in result.report.entries] == [
+        ("a.mp4", "ok"),
+        ("a.annotated.mp4", "skipped"),
+    ]
+    assert result.exit_code == 0
+
+
+def test_the_graph_is_drawn_beside_the_same_picture(run, videos, tmp_path):
+    _, output = run
+    result = run_annotate([videos / "a.mp4"], tmp_path / "a.mp4", CONFIG, look=Look(graph=True))
+    assert result.exit_code == 0
+    with_graph, plain = pictures(tmp_path / "a.mp4"), pictures(output / "a.annotated.mp4")
+    assert packets(tmp_path / "a.mp4", "audio") == packets(videos / "a.mp4", "audio")
+    height, width, _ = plain[0].shape
+    assert len(with_graph) == FRAMES
+    assert with_graph[0].shape[0] == height
+    assert with_graph[0].shape[1] > 1.5 * width
+    for one, other in zip(with_graph, plain, strict=True):
+        assert np.abs(one[:, :width] - other).mean() < 3  # compressed together with something else
+    column = with_graph[FRAMES // 2][:, width + 4 :]
+    assert (np.abs(column - np.array(THEMES["dark"].person(0))).max(2) < 60).mean() > 0.01
+
+
+def test_a_graph_needs_a_network_with_edges(videos, extraction, tmp_path):
+    with pytest.raises(UsageError, match="which no Parquet file holds: leave out --from"):
+        run_annotate([videos], tmp_path, CONFIG, rows_from=extraction, look=Look(graph=True))
+    cards = tmp_path / "cards"
+    cards.mkdir()
+    card = find("builtin").card
+    for system, stage in (("me_graphau", 1), ("open_graphau", 2)):
+        other = replace(card, name=f"{system}{stage}", system=system, stage=stage)
+        (cards / f"{system}.json").write_text(json.dumps(other.to_json()))
+        config = ExtractConfig(jobs=1, model=str(cards / f"{system}.json"))
+        with pytest.raises(
+            UsageError, match=rf"--graph: {system}{stage} .* stage 2 do, such as --model builtin"
+        ):
+            run_annotate([videos], tmp_path / "out", config, look=Look(graph=True))
+    assert not (tmp_path / "out").exists()
 
 
 def test_pictures_are_not_videos(tmp_path, extraction):

@@ -108,6 +108,25 @@ def test_link_loops_end(here):
     assert rejected("v") == dict.fromkeys(["loop.mp4", "lost.mp4"], "is a link to a file that does not exist")
 
 
+def test_annotated_videos_in_folders_and_globs_are_skipped_but_taken_when_named(here):
+    touch(here, "v/a.mp4", "v/a.annotated.mp4", "v/b/B.Annotated.MKV", "v/annotated.mp4", "v/a.annotated.avi")
+    left = ["a.annotated.avi", "a.mp4", "annotated.mp4"]
+    skipped = {"a.annotated.mp4", "b/B.Annotated.MKV"}
+    for given in (["v"], ["v/**/*"]):
+        found = discover(given)
+        assert [source.name for source in found.sources] == left
+        assert {(each.name, each.status) for each in found.rejected} == {
+            (name, "skipped") for name in skipped
+        }
+        assert all("annotate has drawn on" in each.reason for each in found.rejected)
+    assert names("v/a.annotated.mp4") == ["a.annotated.mp4"]
+    for given in (["v", "v/a.annotated.mp4"], ["v/a.annotated.mp4", "v"]):
+        assert "a.annotated.mp4" in names(*given)
+        assert list(rejected(*given)) == ["b/B.Annotated.MKV"]
+    (here / "list.txt").write_text("v/a.annotated.mp4\n")
+    assert names("list.txt") == ["v/a.annotated.mp4"]
+
+
 def test_image_folders_and_pictures(here):
     touch(here, "seq/take1/f_1.png", "seq/take1/f_2.png", "seq/take1/f_10.png", "seq/take1/times.txt")
     touch(here, "seq/take2/001.jpg", "seq/take2/002.jpg", "photos/anna.jpg", "photos/bert.png")

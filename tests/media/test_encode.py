@@ -12,8 +12,9 @@ import pytest
 
 from aucli.datatypes import Source
 from aucli.errors import MediaError, UsageError
+from aucli.media.codecs import Encoding
 from aucli.media.decode import open_decoder
-from aucli.media.encode import Encoding, SoundTracks, VideoWriter, comment_of, fits
+from aucli.media.encode import SoundTracks, VideoWriter, comment_of, fits
 from tests.clips import RECIPES, numbered_frames, packets, read_number, write_clip
 
 COUNT = 30
@@ -159,7 +160,7 @@ def test_quality_is_a_number_of_the_codec(tmp_path):
     assert all(better > worse for better, worse in pairwise(sizes))
     with pytest.raises(UsageError, match=r"--crf 52: must be 0 \(best\) to 51"):
         Encoding(crf=52)
-    with pytest.raises(UsageError, match="choose one of libx264"):
+    with pytest.raises(UsageError, match="choose one of auto, libx264"):
         Encoding("h263")
 
 
@@ -195,7 +196,8 @@ FULL = """
     from fractions import Fraction
     from pathlib import Path
     import numpy as np
-    from aucli.media.encode import Encoding, VideoWriter
+    from aucli.media.codecs import Encoding
+    from aucli.media.encode import VideoWriter
     rng = np.random.default_rng(0)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
     try:

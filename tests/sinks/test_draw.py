@@ -16,6 +16,7 @@ from aucli.sinks.draw.layout import ROW, Layout
 from aucli.sinks.draw.legend import Legend
 from aucli.sinks.draw.look import Look
 from aucli.sinks.draw.palette import THEMES
+from aucli.sinks.draw.panel import Panel
 from aucli.sinks.draw.placing import Placer
 from aucli.sinks.draw.regions import EXTENT, Tint, region_mask, region_parts
 from aucli.sinks.draw.text import Writer
@@ -204,11 +205,15 @@ def test_a_face_beyond_the_edge_of_the_picture_is_no_problem():
 # -- panels ------------------------------------------------------------------------------------
 
 
-def panels_of(layout, boxes, size=(250, 220), placer=None):
+def panels_of(layout, boxes, sizes=None, placer=None):
     placer = placer or Placer(layout)
     corners = [(x, y, x + w, y + h) for x, y, w, h in boxes]
-    places = placer.place(list(enumerate(corners)), [size] * len(boxes), corners)
-    return {track: (x, y, x + size[0], y + size[1]) for track, (x, y) in places.items()}, corners
+    sizes = sizes or [(250, 220)]
+    places = placer.place(list(enumerate(corners)), [sizes] * len(boxes), corners)
+    return {
+        track: (at.left, at.top, at.left + sizes[at.size][0], at.top + sizes[at.size][1])
+        for track, at in places.items()
+    }, corners
 
 
 def overlap(one, other):
@@ -238,8 +243,78 @@ def test_a_panel_stays_while_the_face_moves_a_little():
     placer = Placer(layout)
     places = {panels_of(layout, [(600 + x, 250, 150, 190)], placer=placer)[0][0] for x in range(0, 24, 3)}
     assert len(places) == 1
-    far, _ = panels_of(layout, [(60, 250, 150, 190)], placer=placer)
+    far, _ = panels_of(layout, [(1080, 450, 150, 190)], placer=placer)
     assert far[0] not in places
+
+
+def free_somewhere(size, picture, blocked, gap):
+    """Whether a panel of this size fits anywhere, `gap` pixels from what is blocked: all places are tried."""
+    taken = np.zeros((picture[1] + 1, picture[0] + 1), np.int64)
+    for box in np.array(blocked):
+        left, top = np.floor(np.maximum(0, box[:2] - gap)).astype(int) + 1
+        right, bottom = np.ceil(np.maximum(0, box[2:] + gap)).astype(int) + 1
+        taken[top:bottom, left:right] = 1
+    sums = taken.cumsum(0).cumsum(1)
+    width, height = size
+    under = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    margin = Layout.of(*picture, rows=5).margin
+    return bool((under[margin:-margin, margin:-margin] == 0).any())
+
+
+@pytest.mark.parametrize(("picture", "seed"), [((320, 240), 0), ((640, 360), 1), ((360, 640), 2)])
+def test_if_there_is_any_place_no_face_is_covered(picture, seed):
+    layout, rng = Layout.of(*picture, rows=5), np.random.default_rng(seed)
+    panel = Panel(LEGEND, THEMES["dark"], layout, 5)
+    sizes = [(form.width, panel.height(form, range(5))) for form in panel.forms(named=False)]
+    found = []
+    for _ in range(150):
+        boxes = [
+            (*(rng.uniform(-0.1, 0.8, 2) * picture), *rng.uniform(0.3, 1.0, 2) * min(picture))
+            for _ in range(int(rng.integers(1, 7)))
+        ]
+        panels, faces = panels_of(layout, boxes, sizes)
+        first = panels[0]
+        share = sum(overlap(first, face) for face in faces) / ((first[2] - first[0]) * (first[3] - first[1]))
+        free = free_somewhere(sizes[-1], picture, faces, 0.3 * layout.em)
+        found.append(free)
+        if free:
+            assert share <= 0.02
+        for track, box in panels.items():
+            assert 0 <= box[0] <= box[2] <= picture[0]
+            assert 0 <= box[1] <= box[3] <= picture[1]
+            area = (box[2] - box[0]) * (box[3] - box[1])
+            assert track == 0 or sum(overlap(box, face) for face in faces) <= 0.02 * area
+    assert 75 < sum(found) < 150  # both kinds were there
+
+
+def test_a_panel_shrinks_for_a_face_and_does_not_flicker():
+    layout = Layout.of(640, 360, rows=5)
+    placer, widths = Placer(layout), []
+    sizes = [(200, 200), (120, 120)]
+    wall = [(0, 0, 330, 360)]  # all but the right side
+    for step in range(40):
+        left = 520 + 3 * (step % 2)  # a face that trembles where the large panel just fits, or just not
+        places, _ = panels_of(layout, [(left, 20, 110, 320), *wall], sizes, placer)
+        widths.append(places[0][2] - places[0][0])
+    assert len(set(widths[2:])) == 1
+    free, _ = panels_of(layout, [(20, 20, 60, 60)], sizes, placer)
+    assert free[0][2] - free[0][0] == 200
+
+
+def test_a_smaller_form_tells_less_and_is_smaller():
+    layout = Layout.of(1280, 720, rows=5)
+    panel = Panel(LEGEND, THEMES["dark"], layout, 5)
+    forms = panel.forms(named=True)
+    assert [(form.rows, form.kind) for form in forms[:3]] == [(5, "names"), (5, "bars"), (5, "numbers")]
+    assert forms[-1].rows == 1
+    areas = [form.width * panel.height(form, range(5)) for form in forms if form.kind == "numbers"]
+    assert areas == sorted(areas, reverse=True)
+    result = face_result(0, 0.0, [BOX], {"AU12": 0.9}, valid=False)
+    for form in forms:
+        picture, mask = panel.draw(
+            0, form, tuple(range(form.rows)), result.probabilities[0], result.occurrences[0], valid=False
+        )
+        assert picture.size == mask.size == (form.width, panel.height(form, range(form.rows)))
 
 
 def test_the_bar_of_a_panel_is_as_long_as_the_probability():
@@ -250,7 +325,7 @@ def test_the_bar_of_a_panel_is_as_long_as_the_probability():
             face_result(0, 0.0, [BOX], {"AU12": probability}), Look(top=1, regions=False, timeline=False)
         )
         like = np.abs(picture.astype(int) - blue).max(2) < 45
-        like[: BOX[1] + BOX[3] + 6] = False  # the face's own box; this panel has room below it
+        like[BOX[1] - 40 : BOX[1] + BOX[3] + 6, BOX[0] - 6 : BOX[0] + BOX[2] + 6] = False  # its box and tag
         lowest = np.flatnonzero(like.any(1)).max()
         mark = layout.stroke * (probability > 0.5)  # the threshold's mark lies on the bar
         lengths.append(int(like[lowest].sum()) + mark)

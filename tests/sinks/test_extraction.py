@@ -52,6 +52,23 @@ def test_frames_without_faces_become_rows_again(faces):
     assert [len(frame.faces) for frame in frames_of(again)] == faces
 
 
+def test_a_digest_is_of_the_rows_wherever_they_lie(output, tmp_path, monkeypatch):
+    digests = {video.video: video.digest() for video in read_extraction(output)}
+    assert len(set(digests.values())) == len(VIDEOS)
+    small_run(tmp_path / "one.parquet", {"c.mp4": VIDEOS["c.mp4"]}, frames=30, chunks=1)
+    [alone] = read_extraction(tmp_path / "one.parquet")
+    monkeypatch.setattr(parquet, "_READ_ROWS", 7)
+    assert alone.digest() == digests["c.mp4"]
+    table = pq.read_table(output)
+    place = table.schema.get_field_index("track")
+    shifted = table.column("track").to_pylist()
+    shifted[0] = 99 if shifted[0] is None else shifted[0] + 1
+    column = pa.array(shifted, table.schema.field("track").type)
+    pq.write_table(table.set_column(place, table.schema.field("track"), column), output)
+    changed = {video.video: video.digest() for video in read_extraction(output)}
+    assert [name for name in digests if digests[name] != changed[name]] == ["a.mp4"]
+
+
 @pytest.mark.parametrize("batch_rows", [1, 7, 16_384])
 def test_each_video_gives_its_frames_however_they_were_cut(output, monkeypatch, batch_rows):
     # Borders between the faces of one frame, without thousands of rows.

@@ -10,6 +10,7 @@ from PIL import Image
 
 from aucli.sinks.draw.choose import Chooser, activity
 from aucli.sinks.draw.face import Box, draw_box, draw_landmarks, draw_tag, tag_box
+from aucli.sinks.draw.graph import Graph
 from aucli.sinks.draw.history import History
 from aucli.sinks.draw.layout import Layout
 from aucli.sinks.draw.legend import Legend
@@ -40,16 +41,17 @@ class Annotator:
         self._theme = THEMES[look.theme]
         rows = min(TIMELINE_ROWS, len(legend)) if look.timeline else 0
         scaled = max(16, round(width * look.scale)), max(16, round(height * look.scale))
-        self.layout = Layout.of(*scaled, rows=rows)
+        self.layout = Layout.of(*scaled, rows=rows, graph=look.graph)
         self._canvas = Image.new("RGB", (self.layout.width, self.layout.height), self._theme.paper)
         self._tag = Writer(self.layout.em, bold=True)
         self._panel = Panel(legend, self._theme, self.layout, look.top)
         self._placer = Placer(self.layout)
         self._tint = Tint(legend.au_names, self._theme.tint) if look.regions else None
         self._timeline = Timeline(legend, self._theme, self.layout) if rows else None
+        self._graph = Graph(legend, self._theme, self.layout) if look.graph else None
         self._history = History(len(legend), SECONDS + AHEAD_SECONDS)
         self._rows = Chooser(rows)
-        self._panel_rows: dict[int, Chooser] = {}
+        self._panel_rows: dict[tuple[int, int], Chooser] = {}  # by track and number of rows
 
     def expect(self, result: FrameResult) -> None:
         """A result that will be drawn; they come in order of time."""
@@ -76,6 +78,8 @@ class Annotator:
             chosen = self._rows.choose(activity(near.values(), len(self._legend)))
             strip = self._timeline.draw(self._legend.in_facs_order(chosen), persons, seconds, index)
             canvas.paste(strip, (0, self.layout.picture_height))
+        if self._graph is not None:
+            canvas.paste(self._graph.draw(result), (self.layout.picture_width, 0))
         return np.asarray(canvas)
 
     def _fitted(self, pixels: NDArray[np.uint8]) -> tuple[Image.Image, float, tuple[int, int]]:
@@ -125,31 +129,33 @@ class Annotator:
         # With several people in the picture their panels go without names, which the time line has.
         named = len(self._history.between(-np.inf, np.inf)) == 1
         near = self._history.between(seconds - _PANEL_SECONDS, seconds + _PANEL_SECONDS)
-        self._panel_rows = {track: rows for track, rows in self._panel_rows.items() if track in near}
-        shown = {}
+        self._panel_rows = {key: chooser for key, chooser in self._panel_rows.items() if key[0] in near}
+        forms = self._panel.forms(named=named)
+        active, sizes = {}, []
         for row in largest:
             track = tracks[row]
-            active = activity([near[track]] if track in near else [], len(self._legend))
-            chosen = self._panel_rows.setdefault(track, Chooser(self._panel.rows)).choose(active)
-            shown[row] = self._legend.in_facs_order(chosen)
-        places = self._placer.place(
-            [(tracks[row], blocked[row]) for row in largest],
-            [(self._panel.width(named=named), self._panel.height(shown[row])) for row in largest],
-            blocked,
-        )
+            active[row] = activity([near[track]] if track in near else [], len(self._legend))
+            chosen = self._chooser(track, self._panel.rows).choose(active[row])
+            sizes.append([(form.width, self._panel.height(form, chosen)) for form in forms])
+        places = self._placer.place([(tracks[row], blocked[row]) for row in largest], sizes, blocked)
         for row in largest:
             place = places.get(tracks[row])
             if place is not None:
+                form = forms[place.size]
+                chosen = self._chooser(tracks[row], form.rows).choose(active[row])
                 drawn, mask = self._panel.draw(
                     tracks[row],
-                    shown[row],
+                    form,
+                    self._legend.in_facs_order(chosen),
                     result.probabilities[row],
                     result.occurrences[row],
                     valid=bool(result.valid[row]),
-                    named=named,
                 )
-                picture.paste(drawn, place, mask)
+                picture.paste(drawn, (place.left, place.top), mask)
         self._panel.forget(set(tracks))
+
+    def _chooser(self, track: int, rows: int) -> Chooser:
+        return self._panel_rows.setdefault((track, rows), Chooser(rows))
 
 
 def _placed(result: FrameResult, factor: float, shift: tuple[int, int]) -> FrameResult:

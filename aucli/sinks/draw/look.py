@@ -13,7 +13,8 @@ from aucli.sinks.draw.palette import ThemeName
 class Look:
     """What is drawn, and how.
 
-    scale: size of the picture in parts of the source's. top: AUs in a panel.
+    scale: size of the picture in parts of the source's. top: AUs in a panel. graph: of the AU pairs that
+    occur together, for which results need `pairs`.
 
     Raises:
         UsageError: a value outside its range.
@@ -25,6 +26,7 @@ class Look:
     landmarks: bool = False
     regions: bool = True
     timeline: bool = True
+    graph: bool = False
 
     def __post_init__(self) -> None:
         if self.theme not in get_args(ThemeName):

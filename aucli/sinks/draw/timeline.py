@@ -70,7 +70,8 @@ class Timeline:
         if self._background is not None and self._background[0] == aus:
             return self._background[1]
         layout, theme, em = self._layout, self._theme, self._layout.em
-        picture = Image.new("RGB", (layout.width, layout.height - layout.picture_height), theme.paper)
+        width = layout.picture_width if layout.graph else layout.width
+        picture = Image.new("RGB", (width, layout.height - layout.picture_height), theme.paper)
         draw = ImageDraw.Draw(picture)
         code_width = max(self._plain.width(label) for label in self._legend.labels)
         for row, au in enumerate(aus):
