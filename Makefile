@@ -20,7 +20,7 @@ demo: $(or $(wildcard $(EDITABLE)),$(PLAIN))
 	@$(BIN)/aucli demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(EDITABLE)
 	$(BIN)/ruff check .
