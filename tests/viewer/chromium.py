@@ -22,8 +22,8 @@ def programs():
 
 
 @contextmanager
-def browser(downloads):
-    """The driver of a browser that saves files in `downloads`."""
+def browser(downloads, *, network=False):
+    """The driver of a browser that saves files in `downloads`; network: its requests are logged too."""
     chromium, driver = programs()
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
@@ -40,7 +40,8 @@ def browser(downloads):
     ):
         options.add_argument(argument)
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    logs = {"browser": "ALL"} | ({"performance": "ALL"} if network else {})
+    options.set_capability("goog:loggingPrefs", logs)
     session = webdriver.Chrome(options=options, service=Service(driver))
     try:
         session.set_script_timeout(PATIENCE_SECONDS)
@@ -124,7 +125,10 @@ class Page:
         plot = self.session.find_element("css selector", f".row[data-au={au}] .plot")
         self.js("arguments[0].scrollIntoView({block: 'center'})", plot)
         width = plot.size["width"]
-        at = lambda part: round((part - 0.5) * width)  # noqa: E731
+
+        def at(part):
+            return round((part - 0.5) * width)
+
         chain = ActionChains(self.session).move_to_element_with_offset(plot, at(start), 0).click_and_hold()
         if end is not None:
             chain = chain.move_by_offset(at(end) - at(start), 0)

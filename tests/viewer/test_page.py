@@ -329,7 +329,9 @@ def test_the_threshold_decides_what_is_written_on_the_picture(page):
 
 
 def test_zoom_pan_and_reset(page):
-    view = lambda: page.module("state.js", "m.state.view")  # noqa: E731
+    def view():
+        return page.module("state.js", "m.state.view")
+
     whole = view()
     page.press("+", "+")
     zoomed = view()
@@ -341,7 +343,9 @@ def test_zoom_pan_and_reset(page):
 
 
 def test_the_wheel_zooms_and_moves_and_the_strip_jumps(page):
-    view = lambda: page.module("state.js", "m.state.view")  # noqa: E731
+    def view():
+        return page.module("state.js", "m.state.view")
+
     wheel = (
         "((box, options) => { const [clientX, clientY] = [box.x + box.width / 2, box.y + 5];"
         "const all = {...options, clientX, clientY, bubbles: true, cancelable: true};"

@@ -16,15 +16,9 @@ from aucli.sinks.tables.summary import summary_tables
 from aucli.viewer.report import TRACKS_DRAWN, check_place, report_page, write_report
 from aucli.viewer.report_drawing import clock, matrix, time_line
 from tests.sinks.made_extraction import write_extraction
+from tests.viewer.conftest import TIMES, bump
 
-TIMES = np.arange(50) / 25
 VOID = {"meta", "br", "rect", "line", "path", "circle", "link", "img", "input"}
-
-
-def bump(first, last, high=0.9, low=0.1):
-    values = np.full(50, low)
-    values[first:last] = high
-    return values
 
 
 class Page(HTMLParser):
@@ -53,23 +47,6 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if not {"style", "script"} & set(self.open):
             self.text.append(data)
-
-
-@pytest.fixture
-def videos():
-    return {
-        "a.mp4": {
-            "times": TIMES,
-            "subject": "P1",
-            "tracks": {0: {"AU12": bump(10, 30), "AU4": bump(10, 35)}},
-        },
-        "b.mp4": {"times": TIMES, "subject": None, "tracks": {}, "status": "no_face"},
-    }
-
-
-@pytest.fixture
-def made(tmp_path, videos):
-    return write_extraction(tmp_path / "out.parquet", videos)
 
 
 def page_of(path, **options):

@@ -175,7 +175,10 @@ def test_presence_is_when_a_track_is_seen(rows, table):
     seen = presence(rows, smallest_share=1e-6)
     times = table.groupby("frame")["time_s"].first().to_numpy()
     length = times[-1] - times[0] + (times[-1] - times[0]) / (FRAMES - 1)
-    share = lambda frame: (times[frame] - times[0]) / length  # noqa: E731
+
+    def share(frame):
+        return (times[frame] - times[0]) / length
+
     assert seen[0] == [
         [pytest.approx(share(0), abs=1e-5), pytest.approx(share(400), abs=1e-5)],
         [pytest.approx(share(700), abs=1e-5), pytest.approx(share(710), abs=1e-5)],
