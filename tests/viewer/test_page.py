@@ -381,7 +381,7 @@ def test_the_list_of_persons_keeps_the_keyboard_where_it_is(page):
     page.js("document.querySelector('.person input').focus()")
     page.js("document.querySelector('.person input').click()")
     assert page.js("document.activeElement === document.querySelector('.person input')")
-    assert page.js("document.querySelector('.person').classList.contains('off')")
+    page.until("document.querySelector('.person').classList.contains('off')")
 
 
 def test_full_data_comes_with_the_zoom(page):
@@ -416,7 +416,7 @@ def test_the_filter_shows_some_aus(page):
 def test_a_line_for_each_person(page):
     page.open("two <b>people</b>.mp4")
     page.js("document.getElementById('split').click()")
-    assert page.js("document.querySelectorAll('.row').length") == 2 * len(CARD.au_names)
+    page.until("document.querySelectorAll('.row').length === arguments[0]", 2 * len(CARD.au_names))
 
 
 # -- persons -----------------------------------------------------------------------------------
@@ -450,7 +450,7 @@ def test_hiding_a_track_hides_its_box_and_its_lines(page):
     page.playing()
     wait_for_box(page, 0, COLOURS[0])
     wait_for_box(page, 1, COLOURS[1])
-    assert page.js("document.querySelectorAll('.row[data-au=AU1] .now span').length") == 2
+    page.until("document.querySelectorAll('.row[data-au=AU1] .now span').length === 2")
     page.js("document.querySelector('.person[data-track=\"1\"] input').click()")
     wait_for_box(page, 1, None)
     wait_for_box(page, 0, COLOURS[0])
@@ -493,7 +493,7 @@ def test_marks_are_saved_as_csv_with_names(page, downloads):
     page.module("player.js", "m.seek(0.6)")
     page.press("o")
     page.until("document.querySelectorAll('.mark').length === 2")
-    assert page.js("document.querySelectorAll('#bands > div').length") == 2
+    page.until("document.querySelectorAll('#bands > div').length === 2")
     page.js("document.getElementById('save-csv').click()")
     file = downloads / "out.marks.csv"
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -514,7 +514,7 @@ def test_marks_are_saved_as_csv_with_names(page, downloads):
             float(row["end_s"]) - float(row["start_s"]), abs=2e-6
         )
     page.js("document.querySelector('.mark button.icon').click()")
-    assert page.js("document.querySelectorAll('.mark').length") == 1
+    page.until("document.querySelectorAll('.mark').length === 1")
     assert page.complaints() == []
 
 
