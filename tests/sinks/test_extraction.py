@@ -57,7 +57,7 @@ def test_a_digest_is_of_the_rows_wherever_they_lie(output, tmp_path, monkeypatch
     assert len(set(digests.values())) == len(VIDEOS)
     small_run(tmp_path / "one.parquet", {"c.mp4": VIDEOS["c.mp4"]}, frames=30, chunks=1)
     [alone] = read_extraction(tmp_path / "one.parquet")
-    monkeypatch.setattr(parquet, "_READ_ROWS", 7)
+    monkeypatch.setattr(parquet, "_READ_ROWS", 7)  # however it is read
     assert alone.digest() == digests["c.mp4"]
     table = pq.read_table(output)
     place = table.schema.get_field_index("track")

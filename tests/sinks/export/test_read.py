@@ -22,7 +22,7 @@ def source(tmp_path, monkeypatch):
 @pytest.mark.parametrize("batch_rows", [1, 4, 1000])
 @pytest.mark.parametrize("chosen", [range(6), [0], [5], [1, 2], [0, 2, 3, 5], [4, 1]])
 def test_each_video_gives_its_rows(source, monkeypatch, batch_rows, chosen):
-    monkeypatch.setattr(parquet, "_READ_ROWS", batch_rows)
+    monkeypatch.setattr(parquet, "_READ_ROWS", batch_rows)  # borders inside videos of 15 rows
     assert pq.ParquetFile(source).num_row_groups == 5
     videos = [read_extraction(source)[number] for number in chosen]
     everything = pq.read_table(source)
