@@ -28,7 +28,7 @@ from aucli.errors import InputNotFoundError, UsageError
 _LOG = logging.getLogger(__name__)
 
 DetectorName = Literal["mtcnn", "insightface"]
-DecoderName = Literal["auto", "pyav", "decord"]
+DecoderName = Literal["auto", "pyav", "torchcodec", "pyav-cuda", "decord"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 PrimaryRule = Literal["largest", "central", "longest"]
 

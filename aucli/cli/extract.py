@@ -105,7 +105,9 @@ def extract(
     device: Annotated[
         str | None, _value(_MODEL, "auto|cpu|cuda[:0,1]", "Where to compute.", default="auto")
     ] = None,
-    decoder: Annotated[str | None, _one_of(_MODEL, DecoderName, "Video decoder.", default="auto")] = None,
+    decoder: Annotated[
+        str | None, _one_of(_MODEL, DecoderName, "Video decoder; auto uses the GPU's.", default="auto")
+    ] = None,
     precision: Annotated[
         str | None, _one_of(_MODEL, Precision, "Arithmetic of the network.", default="auto")
     ] = None,

@@ -45,7 +45,7 @@ def prepare(
         int, typer.Option(metavar="PIXELS", help="Shorter side of the smallest face looked for.")
     ] = 40,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:0,1]", help="Where to compute.")] = "auto",
-    decoder: Annotated[str, _one_of(DecoderName, "Video decoder.")] = "auto",
+    decoder: Annotated[str, _one_of(DecoderName, "Video decoder; auto is pyav.")] = "auto",
     jobs: Annotated[str, typer.Option(metavar="auto|N", help="Processes on the CPU.")] = "auto",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew; do not go on from an earlier run.")

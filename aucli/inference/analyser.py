@@ -24,7 +24,7 @@ class Analyser:
     """The networks of `extract`, and its analysis of one video; `edges`: results have `pairs`."""
 
     def __init__(self, config: ExtractConfig, device: str, threads: int, *, edges: bool = False) -> None:
-        self._config = config
+        self._config, self._device = config, device
         detector: Detector = make_detector(config.detector, device=device, min_face=config.min_face)
         self._detector = ParallelDetector(detector, threads) if device == "cpu" else detector
         self._at_once = max(threads, DETECTIONS_AT_ONCE)
@@ -48,7 +48,7 @@ class Analyser:
             every = detect_every_for(selected_rate(probed.frame_rate, window_of(source, selection)))
             config = replace(config, detect_every=every)
         with (
-            open_decoder(source, selection, config.decoder) as decoder,
+            open_decoder(source, selection, config.decoder, self._device) as decoder,
             closing(
                 analyse(decoder, self._detector, self._predictor, config, detections_at_once=self._at_once)
             ) as chunks,

@@ -22,6 +22,7 @@ from aucli.inference.events import EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.media.codecs import AUTO, Encoding, choose_encoder
+from aucli.media.decode import check_decoder
 from aucli.media.discover import Discovery, discover
 from aucli.sinks.atomic import TEMPORARY_SUFFIX
 from aucli.sinks.draw.look import Look
@@ -91,6 +92,7 @@ def run_annotate(
         model, devices = card.name, resolve_device(config.device)
         for device in devices:
             resolve_precision(config.precision, device)
+        check_decoder(config.decoder, devices[0])
         drawn = Drawn(look, encoding, card=card, analysis=of_analysis(config, devices[0]))
     else:
         _check_graph(look, None)

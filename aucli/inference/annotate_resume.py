@@ -19,6 +19,7 @@ from aucli.datatypes import Source
 from aucli.inference.devices import resolve_precision
 from aucli.media.attachment import attached
 from aucli.media.codecs import Encoding
+from aucli.media.decode import decoders_tried
 from aucli.sinks.draw.look import Look
 from aucli.sinks.extraction import ExtractedVideo
 from aucli.sinks.identity import part_key
@@ -45,7 +46,11 @@ def annotate_key(
 def of_analysis(config: ExtractConfig, device: str) -> dict[str, Any]:
     """What computed results depend on, beside the model."""
     precision = resolve_precision(config.precision, device)
-    return config.value_fields() | {"precision": precision, "device": device.partition(":")[0]}
+    return config.value_fields() | {
+        "precision": precision,
+        "device": device.partition(":")[0],
+        "decoder": list(decoders_tried(config.decoder, device)),
+    }
 
 
 def of_rows(extracted: ExtractedVideo) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
+from aucli.media.decode import check_decoder, decoders_tried
 from aucli.media.discover import Discovery, discover
 from aucli.sinks.identity import content_identity, input_identity, part_key
 from aucli.sinks.metadata import output_metadata
@@ -41,7 +42,18 @@ from aucli.sinks.schema import output_schema
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import find
 
-PACKAGES = ("torch", "timm", "av", "decord", "facenet-pytorch", "insightface", "numpy", "scipy", "pyarrow")
+PACKAGES = (
+    "torch",
+    "timm",
+    "av",
+    "torchcodec",
+    "decord",
+    "facenet-pytorch",
+    "insightface",
+    "numpy",
+    "scipy",
+    "pyarrow",
+)
 
 
 class StoppedAtFailureError(AucliError):
@@ -90,7 +102,8 @@ def plan_extract(inputs: Sequence[str | Path], output: str | Path, config: Extra
     """Check everything that can be checked before any video is opened; writes nothing.
 
     Raises:
-        UsageError: no input, an unknown model, an output that cannot be, a device that is not there.
+        UsageError: no input, an unknown model, an output that cannot be, a device that is not there, a
+            decoder that does not fit it.
     """
     card = find(config.model).card
     found: Discovery = discover(inputs)
@@ -98,6 +111,7 @@ def plan_extract(inputs: Sequence[str | Path], output: str | Path, config: Extra
     devices = resolve_device(config.device)
     for device in devices:
         resolve_precision(config.precision, device)
+    check_decoder(config.decoder, devices[0])
     workers = plan_workers(devices, config.jobs, len(found.sources))
     rejected = tuple(
         ReportEntry(item.name, str(item.path), item.status, reason=item.reason) for item in found.rejected
@@ -217,6 +231,7 @@ class _Run:
         values = self.config.value_fields() | {
             "precision": self.precision,
             "device": self.devices[0].partition(":")[0],
+            "decoder": list(decoders_tried(self.config.decoder, self.devices[0])),
         }
         card = json.dumps(self.plan.card.to_json(), sort_keys=True).encode()
         model = hashlib.sha256(card).hexdigest()
@@ -326,6 +341,6 @@ def _versions() -> dict[str, str]:
     for package in PACKAGES:
         try:
             found[package] = installed_version(package)
-        except ModuleNotFoundError:  # decord has no wheel for every platform
+        except ModuleNotFoundError:  # decord has no wheel for every platform, torchcodec is an extra
             continue
     return found

@@ -8,6 +8,7 @@ from typing import Any
 from aucli.inference.devices import WorkerPlan
 from aucli.inference.events import EventHook
 from aucli.inference.supervisor import Outcome, Task, run_tasks
+from aucli.media.decode.lent import ffmpeg_for_torchcodec
 
 
 def run_on_devices(
@@ -26,6 +27,7 @@ def run_on_devices(
         AucliError: see `run_tasks`.
     """
     workers = workers[: len(tasks)]
+    lent = {} if all(worker.device == "cpu" for worker in workers) else ffmpeg_for_torchcodec()
     return run_tasks(
         tasks,
         setup=setup,
@@ -35,5 +37,5 @@ def run_on_devices(
         ],
         on_event=on_event,
         # Parallelism is over videos and pictures; threads inside operations would only compete.
-        environments=[{"OMP_NUM_THREADS": "1"}] * len(workers),
+        environments=[{"OMP_NUM_THREADS": "1", **lent}] * len(workers),
     )

@@ -33,6 +33,7 @@ from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
 from aucli.inference.prepare_recording import PictureFormat, PrepareConfig, RecordingTask, source_of
 from aucli.inference.supervisor import Task, TaskFailure
+from aucli.media.decode import check_decoder
 from aucli.media.pictures import folder_pictures
 from aucli.sinks.identity import input_identity
 from aucli.sinks.place import OutputPlace
@@ -96,6 +97,7 @@ def prepare(
     recordings = READERS[name](raw)
     _check_output(output, raw)
     devices = resolve_device(config.device)
+    check_decoder(config.decoder, devices[0])
     workers = plan_workers(devices, config.jobs, len(recordings))
     run = _Run(
         name,

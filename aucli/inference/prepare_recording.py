@@ -163,7 +163,9 @@ def _follow(
         return outcome
     detect_every = config.detect_every or detect_every_for(_rate(source))
     last_sent = time.perf_counter()
-    with open_decoder(source, decoder=config.decoder) as decoder:
+    # Crops are to be the same wherever they are cut, so a GPU decodes only where it is asked to by name.
+    backend = "pyav" if config.decoder == "auto" else config.decoder
+    with open_decoder(source, decoder=backend, device=str(device)) as decoder:
         frames = prefetch(
             on_device(_between(decoder.frames(), min(row_of_place), max(row_of_place)), device), FRAMES_AHEAD
         )

@@ -68,7 +68,7 @@ def set_up(
         broken: str | None = None
         last_sent = start
         try:
-            with open_decoder(source, config.selection, config.decoder) as decoder:
+            with open_decoder(source, config.selection, config.decoder, device) as decoder:
                 try:
                     with closing(
                         analyse(decoder, detector, predictor, here, detections_at_once=at_once)

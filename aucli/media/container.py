@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
@@ -22,10 +23,11 @@ def ffmpeg_name(path: Path) -> str:
     return str(path.absolute())
 
 
-def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
+def open_video(path: Path, hwaccel: HWAccel | None = None) -> tuple[InputContainer, VideoStream]:
     """Open the file and its main video stream, to be decoded by one thread.
 
-    The caller closes the container.
+    The caller closes the container. hwaccel: hardware to decode with; that it does not work is told as if
+    the file could not be read, so a file must have been opened without it before.
 
     Raises:
         MediaError: missing, empty, a folder, not readable, not a video, or without a video stream.
@@ -33,8 +35,8 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
     _check_file(path)
     try:
         # metadata_errors: a title in some other encoding must not stop the pictures.
-        container = av.open(ffmpeg_name(path), metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError) as error:
+        container = av.open(ffmpeg_name(path), metadata_errors="replace", hwaccel=hwaccel)
+    except (av.error.FFmpegError, ValueError, RuntimeError) as error:
         raise MediaError(f"{path}: {_why_not_opened(path, error)}") from error
     # Not streams.video[0]: that may be the cover picture of a film.
     stream = container.streams.best("video")
@@ -52,17 +54,20 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
     return container, stream
 
 
-def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+def packets_of(
+    container: InputContainer, stream: VideoStream, *, with_empty: bool = False
+) -> Iterator[Packet[VideoStream]]:
     """The stream's packets with something in them; the caller asks the decoder for the rest at the end.
 
     An empty packet (AVI: a frame that the camera dropped) would tell the decoder that the file ends.
+    with_empty: also those, and one more at the end of the file.
 
     Raises:
         av.error.FFmpegError: the file cannot be read on.
     """
     try:
         for packet in container.demux(stream):
-            if packet.size:
+            if packet.size or with_empty:
                 yield packet
     except IndexError:
         # At its end PyAV looks up a stream that a damaged file grew while it was read, and does not

@@ -40,6 +40,13 @@ class Orientation:
         matrix = side_data.get("DISPLAYMATRIX")
         return cls() if matrix is None else cls.from_display_matrix(bytes(matrix))
 
+    @classmethod
+    def turned(cls, rotation_degrees: int, *, mirrored: bool) -> Orientation:
+        """The one with these two properties."""
+        flip_x = (rotation_degrees in (180, 270)) ^ mirrored
+        transposed = rotation_degrees in (90, 270)
+        return cls(transposed, flip_x, transposed ^ flip_x ^ mirrored)
+
     @property
     def mirrored(self) -> bool:
         return self.transposed ^ self.flip_x ^ self.flip_y

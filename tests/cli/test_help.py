@@ -118,7 +118,10 @@ def test_the_defaults_in_the_help_are_those_of_the_configuration(name):
 
 @pytest.mark.parametrize(
     ("option", "choices"),
-    [("--primary", ["largest", "central", "longest"]), ("--decoder", ["auto", "pyav", "decord"])],
+    [
+        ("--primary", ["largest", "central", "longest"]),
+        ("--decoder", ["auto", "pyav", "torchcodec", "pyav-cuda", "decord"]),
+    ],
 )
 def test_the_shell_completes_choices(option, choices):
     words = f"aucli extract {option} "

@@ -47,6 +47,10 @@ def refused(done, *words):
         ([CLIP, "-o", "out.csv"], ["out.csv", "out.parquet"]),
         ([CLIP, "-o", "out.parquet", "--device", "cuda:99"], ["cuda:99", "--device"]),
         ([CLIP, "-o", "out.parquet", "--device", "gpu"], ["gpu", "cpu"]),
+        (
+            [CLIP, "-o", "out.parquet", "--device", "cpu", "--decoder", "torchcodec"],
+            ["--decoder torchcodec", "NVIDIA GPU", "--decoder auto"],
+        ),
         (["none.mp4", "-o", "out.parquet"], ["none.mp4", "does not exist"]),
         (["none*.mp4", "-o", "out.parquet"], ["none*.mp4", "matches no"]),
     ],

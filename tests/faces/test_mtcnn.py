@@ -140,7 +140,7 @@ def test_area_means_equal_torch():
         np.testing.assert_allclose(crop, adaptive_avg_pool2d(window, (24, 24)), atol=1e-4)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_gpu_finds_what_the_cpu_finds(mtcnn):
     pictures = batch_of(photo_t1(), np.roll(photo_t1(), 11, axis=0))
     on_cpu = mtcnn.detect(pictures)

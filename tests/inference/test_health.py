@@ -10,9 +10,18 @@ import torch
 
 import aucli.inference.devices
 from aucli.config import ExtractConfig
-from aucli.errors import DeviceError
+from aucli.errors import DecoderUnavailableError, DeviceError
 from aucli.inference import health
-from aucli.inference.health import decoders, detectors, gpus, machine, models, settings, versions
+from aucli.inference.health import (
+    decoders,
+    detectors,
+    gpu_decoders,
+    gpus,
+    machine,
+    models,
+    settings,
+    versions,
+)
 
 CONFIG = ExtractConfig()
 
@@ -66,12 +75,22 @@ def test_a_codec_that_ffmpeg_lacks_is_said(monkeypatch):
     assert "cannot decode odd" in found.text
 
 
-def test_hardware_accelerators_are_tried():
-    (found,) = decoders.hardware(CONFIG)
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+@pytest.mark.parametrize("trial", [gpu_decoders.torchcodec, gpu_decoders.pyav_cuda])
+def test_decoders_of_a_gpu_without_one(trial):
+    (found,) = trial(CONFIG)
     assert found.state == "ok"
-    assert found.details
-    if not torch.cuda.is_available():
-        assert found.details["cuda"] is not None  # the reason
+    assert "there is no GPU" in found.text
+    with pytest.raises(DecoderUnavailableError, match="needs an NVIDIA GPU"):
+        trial(ExtractConfig(decoder=found.name))
+
+
+@pytest.mark.gpu
+def test_pyav_cuda_reads_the_example_clip():
+    (found,) = gpu_decoders.pyav_cuda(CONFIG)
+    assert found.state == "ok"
+    assert found.details["frames_read"] == 3
+    assert found.details["decodes"]["h264 4:2:0 8 bit"] >= 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
@@ -89,7 +108,7 @@ def test_why_there_is_no_gpu(monkeypatch, tmp_path):
     assert "--device cpu" in found["GPU"].repair
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.gpu
 def test_each_gpu_computes():
     found = {finding.name: finding for finding in gpus.gpus(CONFIG)}
     details = found["cuda:0"].details

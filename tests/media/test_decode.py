@@ -217,7 +217,7 @@ def test_title_in_another_encoding(tmp_path):
 
 def test_decoder_by_name(clips):
     assert decode(clips["cfr_mp4"], "auto")[1].decoder == "pyav"
-    with pytest.raises(UsageError, match="choose one of auto, pyav, decord"):
+    with pytest.raises(UsageError, match="choose one of auto, pyav, torchcodec, pyav-cuda, decord"):
         open_decoder(source_of(clips["cfr_mp4"]), decoder="opencv")
 
 

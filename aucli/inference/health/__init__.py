@@ -23,6 +23,7 @@ from aucli.inference.health.machine import check_memory, check_processor
 from aucli.inference.health.settings import check_settings
 from aucli.inference.health.versions import check_versions
 from aucli.inference.supervisor import Task, TaskFailure, run_tasks
+from aucli.media.decode.lent import ffmpeg_for_torchcodec
 
 __all__ = ["Finding", "State", "examine"]
 
@@ -62,7 +63,20 @@ TRIALS = (
         "leave it: --decoder pyav does all that it does",
         lambda config: config.decoder == "decord",
     ),
-    Trial("decoders", "hardware", "decoders:hardware", "leave it: extract does not use it", lambda _: False),
+    Trial(
+        "decoders",
+        "torchcodec",
+        "gpu_decoders:torchcodec",
+        "leave it: --decoder auto takes another one; or pip install 'aucli[gpu]'",
+        lambda config: config.decoder == "torchcodec",
+    ),
+    Trial(
+        "decoders",
+        "pyav-cuda",
+        "gpu_decoders:pyav_cuda",
+        "leave it: --decoder auto takes another one",
+        lambda config: config.decoder == "pyav-cuda",
+    ),
     Trial(
         "detectors",
         "mtcnn",
@@ -112,7 +126,7 @@ def examine() -> list[Finding]:
         setup_kwargs=[{"config": config}] * processes,
         on_event=lambda _: None,
         retries=0,
-        environments=[_ENVIRONMENT] * processes,
+        environments=[_ENVIRONMENT | ffmpeg_for_torchcodec()] * processes,
     )
     with closing(outcomes):
         tried: dict[int, Any] = {task.payload: outcome for task, outcome in outcomes}

@@ -9,7 +9,6 @@ from importlib.resources import as_file, files
 from typing import Any
 
 import av
-from av.codec.hwaccel import HWAccel, hwdevices_available
 
 from aucli.config import DecoderName, ExtractConfig
 from aucli.datatypes import Frame, Selection, Source
@@ -35,13 +34,13 @@ def example_clip() -> Iterator[Source]:
         yield Source(path, CLIP)
 
 
-def first_frames(decoder: DecoderName) -> list[Frame]:
+def first_frames(decoder: DecoderName, device: str = "cpu") -> list[Frame]:
     """The frames of the clip's first tenth of a second.
 
     Raises:
         MediaError, DecoderUnavailableError: see `open_decoder`.
     """
-    with example_clip() as clip, open_decoder(clip, Selection(end_seconds=0.1), decoder) as opened:
+    with example_clip() as clip, open_decoder(clip, Selection(end_seconds=0.1), decoder, device) as opened:
         return list(opened.frames())
 
 
@@ -79,14 +78,6 @@ def decord(_config: ExtractConfig) -> list[Finding]:
     return [Finding("decoders", "decord", "ok", f"{text} in MP4, MOV, MKV and WebM", details=details)]
 
 
-def hardware(_config: ExtractConfig) -> list[Finding]:
-    """Hardware accelerators of PyAV's FFmpeg, tried on the clip. No backend uses one yet."""
-    works = {kind: _accelerates(kind) for kind in hwdevices_available()}
-    able = ", ".join(kind for kind, answer in works.items() if answer is None) or "none"
-    text = f"{able} works here, of {', '.join(works)}; extract does not use them"
-    return [Finding("decoders", "hardware", "ok", text, details=works)]
-
-
 def _read(decoder: DecoderName, details: dict[str, Any]) -> str:
     """Words on what it read of the clip.
 
@@ -109,15 +100,3 @@ def _decodes(names: tuple[str, ...]) -> bool:
             continue
         return True
     return False
-
-
-def _accelerates(kind: str) -> str | None:
-    """None where the clip's first picture is decoded with it, else why not."""
-    try:
-        with example_clip() as clip:
-            accelerator = HWAccel(device_type=kind, allow_software_fallback=False)
-            with av.open(str(clip.path), hwaccel=accelerator) as container:
-                next(iter(container.decode(video=0)))
-    except (RuntimeError, OSError, ValueError, NotImplementedError, StopIteration) as error:
-        return f"{type(error).__name__}: {error}"
-    return None

@@ -15,7 +15,7 @@ REQUIRED = (
 )
 OPTIONAL = (
     # decord has no wheel for some systems; OpenCV has four names, of which one is enough.
-    *("decord", "onnxruntime", "onnxruntime-gpu"),
+    *("decord", "torchcodec", "onnxruntime", "onnxruntime-gpu"),
     *("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
 )
 

@@ -1,36 +1,23 @@
-"""Decoding on the CPU with PyAV (FFmpeg): the default, and the yardstick of the others.
-
-Made here rather than by `container.decode`, which stops at the first damaged packet: packets are fed one
-by one and those that fail are counted. Interlaced pictures are taken as they are, without deinterlacing.
-"""
+"""Decoding on the CPU with PyAV (FFmpeg): the default there, and the yardstick of the others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
-from types import TracebackType
-from typing import Self
+from collections.abc import Sequence
 
 import av
 import numpy as np
 import torch
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
-from aucli.datatypes import DecodeSummary, Frame, Selection, Source
-from aucli.errors import MediaError
-from aucli.media.container import open_video, packets_of
-from aucli.media.decode.choose import FrameChooser
-from aucli.media.decode.clock import PresentationClock
+from aucli.datatypes import Selection, Source
+from aucli.media.decode.packets import PacketDecoder, PacketError
 from aucli.media.display import Orientation, display_width
-from aucli.media.truncation import missing_bytes
-
-# In MP4 and MOV one sample is one picture, so their numbers can be compared. Elsewhere a packet may be one
-# field of an interlaced picture, or a picture that is never shown.
-SAMPLE_IS_PICTURE = "mov,mp4,m4a,3gp,3g2,mj2"
 
 
-class PyavDecoder:
+class PyavDecoder(PacketDecoder[VideoFrame]):
     """See `aucli.media.decode.protocol.Decoder`.
 
     Raises:
@@ -40,126 +27,19 @@ class PyavDecoder:
     name = "pyav"
 
     def __init__(self, source: Source, selection: Selection) -> None:
-        self._path = source.path
-        self._container, self._stream = open_video(source.path)
-        self._format = self._container.format.name
-        self._time_base = self._stream.time_base or Fraction(1, av.time_base)
-        self._clock = PresentationClock(
-            self._time_base,
-            self._stream.average_rate or self._stream.guessed_rate,
-            in_packet_order=self._format == "avi",
-        )
-        self._chooser = FrameChooser(selection)
+        super().__init__(source, selection)
         # One for the whole file: it keeps its conversion tables between frames.
         self._reformatter = VideoReformatter()
-        self._frames_from_header = self._stream.frames or None
-        self._frames_decoded = 0
-        self._packets_shown = 0
-        self._packets_failed = 0
-        self._packets_corrupt = 0
-        self._frames_corrupt = 0
-        self._first_failure: str | None = None
-        self._stopped_early: str | None = None
-        self._notes: list[str] = []
 
-    @property
-    def summary(self) -> DecodeSummary:
-        return DecodeSummary(
-            decoder=self.name,
-            frames_decoded=self._frames_decoded,
-            frames_from_header=self._frames_from_header,
-            packets_failed=self._packets_failed,
-            # A transport stream marks the packet, a codec the frame: often both mean the same one.
-            frames_corrupt=max(self._frames_corrupt, self._packets_corrupt),
-            stopped_early=self._stopped_early,
-            notes=tuple(self._notes),
-        )
-
-    def frames(self) -> Iterator[Frame]:
-        for picture in self._pictures():
-            pts = self._clock.stamp(picture.pts, picture.dts)
-            index = self._frames_decoded
-            self._frames_decoded += 1
-            self._frames_corrupt += picture.is_corrupt
-            decision = self._chooser.decide(pts * self._time_base)
-            if decision == "stop":
-                break
-            if decision == "take":
-                yield Frame(index, pts, self._time_base, self._pixels(picture))
-        else:
-            self._judge_end()
-        if self._clock.repaired and self._format != "avi":
-            self._notes.append(
-                f"{self._clock.repaired} frames had no usable time stamp; theirs are interpolated"
-            )
-        if self._chooser.note:
-            self._notes.append(self._chooser.note)
-
-    def close(self) -> None:
-        self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _pictures(self) -> Iterator[VideoFrame]:
-        """All pictures in order of presentation, past damaged packets, to the end of what can be read."""
-        packets = packets_of(self._container, self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                break
-            except av.error.FFmpegError as error:
-                self._stopped_early = (
-                    f"reading stopped after {self._frames_decoded} frames ({error.strerror})"
-                )
-                break
-            try:
-                pictures = self._stream.decode(packet)
-            except av.error.FFmpegError as error:
-                self._packets_failed += 1
-                self._first_failure = self._first_failure or error.strerror
-                continue
-            self._clock.packet_sent(packet.dts)
-            self._packets_shown += not packet.is_discard
-            self._packets_corrupt += packet.is_corrupt
-            yield from pictures
+    def _decode(self, packet: Packet[VideoStream] | None) -> Sequence[VideoFrame]:
         try:
-            held_back = self._stream.decode(None)
+            return self._stream.decode(packet)
         except av.error.FFmpegError as error:
-            self._first_failure = self._first_failure or error.strerror
-            return
-        yield from held_back
+            raise PacketError(error.strerror) from error
 
     def _pixels(self, picture: VideoFrame) -> torch.Tensor:
-        """uint8 (height, width, 3), RGB, upright, square pixels, contiguous, owned by the tensor."""
         width = display_width(picture.width, self._stream.sample_aspect_ratio)
         rgb = self._reformatter.reformat(picture, width=width, height=picture.height, format="rgb24")
         # to_ndarray is a view where rows are padded.
         stored = np.asarray(rgb.to_ndarray(), np.uint8)
         return torch.from_numpy(np.ascontiguousarray(Orientation.of(picture).apply(stored)))
-
-    def _judge_end(self) -> None:
-        """Was that the whole video? Says why not; raises if there was no picture at all."""
-        frames = self._frames_decoded
-        missing = missing_bytes(self._path)
-        if missing and not self._frames_from_header:
-            self._stopped_early = f"the file is cut off: at least {missing:,} bytes are missing at its end"
-        elif missing and self._frames_from_header and frames < self._frames_from_header:
-            self._stopped_early = (
-                f"the file is cut off: it ends after {frames} of {self._frames_from_header} frames"
-            )
-        lost = self._packets_shown - frames
-        if not self._stopped_early and self._format == SAMPLE_IS_PICTURE and lost > max(10, frames // 20):
-            self._stopped_early = f"{lost} of {self._packets_shown} frames could not be decoded"
-        if not frames:
-            why = self._stopped_early or self._first_failure or "its video stream is empty"
-            raise MediaError(f"{self._path}: no picture can be decoded ({why})")

@@ -1,0 +1,188 @@
+"""What all decoders share that are fed packet by packet: the tolerant loop, the times, the end of the file.
+
+Made here rather than by `container.decode`, which stops at the first damaged packet: packets are fed one
+by one and those that fail are counted. Interlaced pictures are taken as they are, without deinterlacing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from types import TracebackType
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
+
+import av
+import torch
+from av.codec.hwaccel import HWAccel
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from aucli.datatypes import DecodeSummary, Frame, Selection, Source
+from aucli.errors import MediaError
+from aucli.media.container import open_video, packets_of
+from aucli.media.decode.choose import FrameChooser
+from aucli.media.decode.clock import PresentationClock
+from aucli.media.truncation import missing_bytes
+
+# In MP4 and MOV one sample is one picture, so their numbers can be compared. Elsewhere a packet may be one
+# field of an interlaced picture, or a picture that is never shown.
+SAMPLE_IS_PICTURE = "mov,mp4,m4a,3gp,3g2,mj2"
+
+
+class Picture(Protocol):
+    """A decoded picture, wherever its pixels lie; times in units of the stream's time base."""
+
+    @property
+    def pts(self) -> int | None: ...
+    @property
+    def dts(self) -> int | None: ...
+    @property
+    def is_corrupt(self) -> bool: ...
+
+
+AnyPicture = TypeVar("AnyPicture", bound=Picture)
+
+
+class PacketError(Exception):
+    """The decoder refused a packet; its text says why. The next one may be fine."""
+
+
+class PacketDecoder(ABC, Generic[AnyPicture]):
+    """See `aucli.media.decode.protocol.Decoder`. PyAV reads the file; a subclass decodes its packets.
+
+    Raises:
+        MediaError: the file cannot be opened as a video.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, source: Source, selection: Selection, hwaccel: HWAccel | None = None) -> None:
+        self._path = source.path
+        self._container, self._stream = open_video(source.path, hwaccel)
+        self._format = self._container.format.name
+        self._time_base = self._stream.time_base or Fraction(1, av.time_base)
+        self._clock = PresentationClock(
+            self._time_base,
+            self._stream.average_rate or self._stream.guessed_rate,
+            in_packet_order=self._format == "avi",
+        )
+        self._chooser = FrameChooser(selection)
+        self._frames_from_header = self._stream.frames or None
+        self._frames_decoded = 0
+        self._packets_shown = 0
+        self._packets_failed = 0
+        self._packets_corrupt = 0
+        self._frames_corrupt = 0
+        self._first_failure: str | None = None
+        self._stopped_early: str | None = None
+        self._notes: list[str] = []
+
+    @abstractmethod
+    def _decode(self, packet: Packet[VideoStream] | None) -> Sequence[AnyPicture]:
+        """The pictures that are ready after this packet; None for what is held back at the end.
+
+        Raises:
+            PacketError: nothing can be made of this packet.
+        """
+
+    @abstractmethod
+    def _pixels(self, picture: AnyPicture) -> torch.Tensor:
+        """uint8 (height, width, 3), RGB, upright, square pixels, contiguous, owned by the tensor."""
+
+    @property
+    def summary(self) -> DecodeSummary:
+        return DecodeSummary(
+            decoder=self.name,
+            frames_decoded=self._frames_decoded,
+            frames_from_header=self._frames_from_header,
+            packets_failed=self._packets_failed,
+            # A transport stream marks the packet, a codec the frame: often both mean the same one.
+            frames_corrupt=max(self._frames_corrupt, self._packets_corrupt),
+            stopped_early=self._stopped_early,
+            notes=tuple(self._notes),
+        )
+
+    def frames(self) -> Iterator[Frame]:
+        for picture in self._pictures():
+            pts = self._clock.stamp(picture.pts, picture.dts)
+            index = self._frames_decoded
+            self._frames_decoded += 1
+            self._frames_corrupt += picture.is_corrupt
+            decision = self._chooser.decide(pts * self._time_base)
+            if decision == "stop":
+                break
+            if decision == "take":
+                yield Frame(index, pts, self._time_base, self._pixels(picture))
+        else:
+            self._judge_end()
+        if self._clock.repaired and self._format != "avi":
+            self._notes.append(
+                f"{self._clock.repaired} frames had no usable time stamp; theirs are interpolated"
+            )
+        if self._chooser.note:
+            self._notes.append(self._chooser.note)
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        return packets_of(self._container, self._stream)
+
+    def _pictures(self) -> Iterator[AnyPicture]:
+        """All pictures in order of presentation, past damaged packets, to the end of what can be read."""
+        packets = self._packets()
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except av.error.FFmpegError as error:
+                self._stopped_early = (
+                    f"reading stopped after {self._frames_decoded} frames ({error.strerror})"
+                )
+                break
+            try:
+                pictures = self._decode(packet)
+            except PacketError as error:
+                self._packets_failed += 1
+                self._first_failure = self._first_failure or str(error)
+                continue
+            self._clock.packet_sent(packet.dts)
+            self._packets_shown += not packet.is_discard
+            self._packets_corrupt += packet.is_corrupt
+            yield from pictures
+        try:
+            held_back = self._decode(None)
+        except PacketError as error:
+            self._first_failure = self._first_failure or str(error)
+            return
+        yield from held_back
+
+    def _judge_end(self) -> None:
+        """Was that the whole video? Says why not; raises if there was no picture at all."""
+        frames = self._frames_decoded
+        missing = missing_bytes(self._path)
+        if missing and not self._frames_from_header:
+            self._stopped_early = f"the file is cut off: at least {missing:,} bytes are missing at its end"
+        elif missing and self._frames_from_header and frames < self._frames_from_header:
+            self._stopped_early = (
+                f"the file is cut off: it ends after {frames} of {self._frames_from_header} frames"
+            )
+        lost = self._packets_shown - frames
+        if not self._stopped_early and self._format == SAMPLE_IS_PICTURE and lost > max(10, frames // 20):
+            self._stopped_early = f"{lost} of {self._packets_shown} frames could not be decoded"
+        if not frames:
+            why = self._stopped_early or self._first_failure or "its video stream is empty"
+            raise MediaError(f"{self._path}: no picture can be decoded ({why})")
