@@ -1,4 +1,8 @@
-"""No test reads or writes the user's own models and settings, and all can be interrupted."""
+"""No test reads or writes the user's own models and settings, and all can be interrupted.
+
+Tests with the marker `gpu` need a CUDA device and are skipped without one; with FAIL_WITHOUT_CUDA=1 in the
+environment they fail there, so that a run on a GPU machine cannot pass by skipping.
+"""
 
 import itertools
 import os
@@ -9,6 +13,14 @@ import pytest
 import torch
 
 _NUMBER = itertools.count()
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") is None or torch.cuda.is_available():
+        return
+    if os.environ.get("FAIL_WITHOUT_CUDA", "") not in ("", "0"):
+        pytest.fail("needs a CUDA device, and FAIL_WITHOUT_CUDA is set", pytrace=False)
+    pytest.skip("needs a CUDA device")
 
 
 @pytest.fixture(scope="session", autouse=True)
