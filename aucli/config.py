@@ -35,7 +35,7 @@ PrimaryRule = Literal["largest", "central", "longest"]
 
 @dataclass(frozen=True)
 class ExtractConfig:
-    """Everything that decides what `extract` does; the last three fields never change a value.
+    """Everything that decides what `extract` does; the last four fields never change a value.
 
     Raises:
         UsageError: a value outside its range, with what to type instead.
@@ -53,6 +53,7 @@ class ExtractConfig:
     device: str = "auto"
     batch_size: int | None = None  # None: chosen from the device
     jobs: int | None = None  # processes on the CPU; None: chosen from the cores
+    profile: str | None = None  # .json file for the times of the stages; None: nothing is timed
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -70,13 +71,18 @@ class ExtractConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: must be 1 or more")
+        if self.profile is not None and not self.profile.endswith(".json"):
+            # Else `--profile talk.mp4 -o out.parquet` would replace the video.
+            raise UsageError(
+                f"--profile {self.profile}: name a .json file, for instance --profile trace.json"
+            )
         if self.min_face < 20:
             raise UsageError(f"--min-face {self.min_face}: must be 20 or more pixels")
 
     def value_fields(self) -> dict[str, Any]:
         """The fields on which the rows depend, as plain JSON values: the part of a resume key."""
         kept = asdict(self)
-        for name in ("device", "batch_size", "jobs"):
+        for name in ("device", "batch_size", "jobs", "profile"):
             del kept[name]
         return kept
 
@@ -146,6 +152,7 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "primary": str,
     "min_face": _whole_number,
     "jobs": _whole_number_or_auto,
+    "profile": str,
     "fresh": _switch,
     "fail_fast": _switch,
     "dry_run": _switch,

@@ -40,6 +40,10 @@ class CheckpointError(UsageError, ValueError):
     """A weights file does not fit its card, is damaged, or wants to run code."""
 
 
+class OutOfMemoryError(AucliError, MemoryError):
+    """Not even one face fits into the memory that is free."""
+
+
 class OutputError(AucliError, OSError):
     """The output cannot be written or is in use by another run."""
 

@@ -24,7 +24,8 @@ from PIL import Image
 from aucli.config import ExtractConfig
 from aucli.datatypes import Source
 from aucli.inference.analyser import Analyser
-from aucli.inference.predictor import DEFAULT_BATCH, Predictor
+from aucli.inference.batch_size import CPU_BATCH
+from aucli.inference.predictor import Predictor
 from aucli.media.codecs import Encoding
 from aucli.media.decode import open_decoder
 from aucli.media.encode import VideoWriter
@@ -127,7 +128,7 @@ def main():
     canvas = time_video(stopwatch, "", Annotator(legend, Look(), WIDTH, HEIGHT), pictures, shown)
     graph = Annotator(legend, Look(graph=True), WIDTH, HEIGHT)
     with_graph = time_video(stopwatch, "_graph", graph, pictures, shown)
-    whole = args.frames // DEFAULT_BATCH["cpu"] * DEFAULT_BATCH["cpu"]
+    whole = args.frames // CPU_BATCH * CPU_BATCH
     per_face = Stopwatch(whole)
     time_network(per_face, "network", whole, edges=False)
     time_network(per_face, "network_edges", whole, edges=True)

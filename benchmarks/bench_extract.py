@@ -11,7 +11,11 @@ alternating rounds because machines are noisy; figures are medians over the roun
 
 `command` is the whole `aucli extract` as a user runs it, process start and imports included.
 
+With `--vary` it is the pipeline alone, over pictures of 360p to 4K, 0 to 16 faces, 10 seconds to 2 hours, or
+whole runs with 1, 2 and 4 workers; each figure has the machine's limits beside it (`sweeps.py`).
+
     python benchmarks/bench_extract.py [--frames 300] [--rounds 3] [--device cpu] [--detect-every 3]
+    python benchmarks/bench_extract.py --vary resolution|faces|length|workers [--seconds 10 600 7200]
 """
 
 import argparse
@@ -24,8 +28,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from limits import machine_limits
 from machine import save
 from PIL import Image
+from sweeps import sweep
 
 from aucli.config import ExtractConfig
 from aucli.datatypes import Faces, Source
@@ -38,7 +44,6 @@ from aucli.inference.parallel_detector import ParallelDetector
 from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse, cut_out, score
 from aucli.inference.postprocess import Postprocess
 from aucli.inference.predictor import Predictor
-from aucli.inference.timing import StageTimer
 from aucli.media.decode import open_decoder
 from aucli.sinks.rows import rows_to_batch
 from aucli.sinks.schema import output_schema
@@ -84,16 +89,17 @@ class Bench:
         )
         self.schema = output_schema(self.predictor.card.au_names)
 
-    def pipeline(self, detector=None):
+    def pipeline(self, detector=None, source=None):
+        """Returns the number of faces."""
         torch.set_num_threads(1)
-        timer = StageTimer()
-        with open_decoder(self.source) as decoder:
+        faces = 0
+        with open_decoder(source or self.source) as decoder:
             spool = Spool(self.folder / "pipeline.arrows", self.schema)
-            for chunk in analyse(
-                decoder, detector or self.detector, self.predictor, self.config, timer=timer
-            ):
+            for chunk in analyse(decoder, detector or self.detector, self.predictor, self.config):
                 spool.write(rows_to_batch(self.schema, chunk.rows, video="clip.mp4"))
+                faces += len(chunk.rows.faces)
             spool.finish(self.folder / "pipeline.parquet")
+        return faces
 
     def stages(self):
         torch.set_num_threads(1)
@@ -117,8 +123,8 @@ class Bench:
         untracked = [Faces(faces.boxes, faces.scores, faces.landmarks) for _, faces in tracked]
         seconds["track"], _ = timed(lambda: list(find_faces(iter(frames), Known(untracked))))
         crop, sure = self.predictor.card.crop, self.detector.sure_score
-        seconds["align"], cropped = timed(lambda: list(cut_out(tracked, crop, sure, StageTimer())))
-        seconds["network"], chunks = timed(lambda: list(score(cropped, self.predictor, StageTimer())))
+        seconds["align"], cropped = timed(lambda: list(cut_out(tracked, crop, sure)))
+        seconds["network"], chunks = timed(lambda: list(score(cropped, self.predictor)))
 
         def write():
             spool = Spool(self.folder / "stages.arrows", self.schema)
@@ -184,6 +190,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--detect-every", type=int, default=detect_every_for(25))
+    parser.add_argument("--vary", choices=["resolution", "faces", "length", "workers"])
+    parser.add_argument(
+        "--seconds", nargs="+", type=float, default=[10, 60, 600, 7200], help="of --vary length"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -191,6 +201,12 @@ def main():
         write_clip(clip, one_face(args.frames))
         bench = Bench(clip, folder, args)
         bench.pipeline()  # warm
+        if args.vary:
+            rows, limits = sweep(bench, args)
+            about = {"device": args.device, "detect_every": args.detect_every, "rounds": args.rounds}
+            file = f"bench_extract_{args.device.replace(':', '')}_{args.vary}"
+            save(file, {**about, "limits": limits, "rows": rows})
+            return
         rounds = {
             "pipeline": [],
             "pipeline_one_thread": [],
@@ -216,6 +232,7 @@ def main():
             "detect_every": args.detect_every,
             "rounds": args.rounds,
             "fps": {what: round(args.frames / value, 2) for what, value in seconds.items()},
+            "limits": machine_limits(args.device),
             "ms_per_frame": {what: round(1000 * value / args.frames, 3) for what, value in seconds.items()},
             "slowest_stage": slowest,
             "overlap": round(seconds[slowest] / seconds["pipeline_one_thread"], 3),

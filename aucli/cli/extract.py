@@ -115,6 +115,14 @@ def extract(
         str | None, _value(_MODEL, "auto|N", "Faces per call of the network.", default="auto")
     ] = None,
     jobs: Annotated[str | None, _value(_MODEL, "auto|N", "Processes on the CPU.", default="auto")] = None,
+    profile: Annotated[
+        str | None,
+        _value(
+            _RUN,
+            "TRACE.JSON",
+            "Time the stages: a table at the end, and a trace for https://ui.perfetto.dev.",
+        ),
+    ] = None,
     fresh: Annotated[bool | None, _switch("fresh", "Start anew; do not go on from an earlier run.")] = None,
     fail_fast: Annotated[bool | None, _switch("fail-fast", "Stop at the first input that fails.")] = None,
     dry_run: Annotated[bool | None, _switch("dry-run", "Show what would be done; write nothing.")] = None,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from aucli.cli.profile import show_profile
 from aucli.cli.progress import progress_for
 from aucli.cli.summary import show_model, show_problems, show_table, stdout_console
 from aucli.config import ExtractConfig
@@ -61,4 +62,6 @@ def run_and_show(
             place = OutputPlace(result.output, single_file=not result.output.is_dir())
             console.print(f"Written: {place.path} (report: {place.report})", markup=False, soft_wrap=True)
         show_model(find(config.model).card, console)
+        if config.profile is not None:
+            show_profile(result.profile, config.profile, console)
     return result.exit_code

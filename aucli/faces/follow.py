@@ -64,11 +64,12 @@ def find_faces(
     max_faces: see `Tracker`.
     batch_frames: frames that go to the detector together. Bounds the memory (at most `batch_frames +
         detect_every` frames are held) and never changes a value.
-    timer: called with `"detect"` and `"track"`, gives a context manager around that work.
+    timer: called with `"detect"`, `"refit"` (frames in between) and `"track"` (cuts too), gives a context
+        manager around that work.
     """
     tracker = Tracker(sure_score=detector.sure_score, max_faces=max_faces)
     waiting: list[_Marked] = []  # the last detection and the skipped frames after it
-    for batch in _batches(_mark(frames, detect_every), batch_frames):
+    for batch in _batches(_mark(frames, detect_every, timer), batch_frames):
         with timer("detect"):
             _detect(detector, batch)
         for marked in batch:
@@ -79,21 +80,22 @@ def find_faces(
                 seconds = marked.frame.pts_seconds
                 marked.faces = tracker.update(marked.faces, cut=marked.cut, pts_seconds=seconds)
             if len(waiting) > 2:
-                with timer("detect"):
+                with timer("refit"):
                     _fill(detector, waiting, max_faces)
             yield from ((done.frame, done.faces or Faces.none()) for done in waiting[:-1])
             waiting = [marked]
     yield from ((done.frame, done.faces or Faces.none()) for done in waiting)
 
 
-def _mark(frames: Iterator[Frame], detect_every: int) -> Iterator[_Marked]:
+def _mark(frames: Iterator[Frame], detect_every: int, timer: Timer) -> Iterator[_Marked]:
     """Finds the cuts and decides where to detect; one frame behind, to know the last before a cut."""
     cuts = CutFinder()
     held: _Marked | None = None
     since_detection = 0
     for frame in frames:
         resized = held is not None and held.frame.pixels.shape != frame.pixels.shape
-        breaks = cuts.update(frame.pixels) or resized
+        with timer("track"):
+            breaks = cuts.update(frame.pixels) or resized
         if held is not None:
             held.detect = held.detect or breaks
             yield held

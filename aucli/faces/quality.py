@@ -23,6 +23,8 @@ HEAD_POINTS: NDArray[np.float64] = np.array(
     ]
 )
 
+_TO_AFFINE: NDArray[np.float64] = np.linalg.pinv(HEAD_POINTS - HEAD_POINTS.mean(axis=0))  # (3, 5)
+
 
 def pose_degrees(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
     """float32 (faces, 3): yaw, pitch, roll in degrees, estimated from the five landmarks.
@@ -36,9 +38,8 @@ def pose_degrees(landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     points = landmarks.astype(np.float64)
     centred = points - points.mean(axis=1, keepdims=True)
-    inverse = np.linalg.pinv(HEAD_POINTS - HEAD_POINTS.mean(axis=0))  # (3, 5)
     known = np.isfinite(points.reshape(-1, 10).sum(axis=1))
-    affine = np.einsum("fpi,kp->fik", np.where(known[:, None, None], centred, 0.0), inverse)
+    affine = np.einsum("fpi,kp->fik", np.where(known[:, None, None], centred, 0.0), _TO_AFFINE)
     left, _, right = np.linalg.svd(affine, full_matrices=False)
     rows = left @ right  # (faces, 2, 3), the first two rows of the rotation
     third = np.cross(rows[:, 0], rows[:, 1])

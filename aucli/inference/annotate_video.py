@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aucli.datatypes import Frame
 from aucli.errors import MediaError
 from aucli.inference.prefetch import prefetch
-from aucli.inference.timing import StageTimer
+from aucli.inference.timing import UNTIMED, Timer
 from aucli.media.tone import Tone
 from aucli.sinks.draw.annotator import AHEAD_SECONDS, Annotator
 from aucli.sinks.frames import FrameResult
@@ -120,7 +120,7 @@ def draw_video(
     *,
     tone: Tone | None = None,
     seen: Seen | None = None,
-    timer: StageTimer | None = None,
+    timer: Timer = UNTIMED,
     threaded: bool = True,
 ) -> Generator[DrawnFrame, None, None]:
     """Every frame of a video once, with its results drawn on it, and its own time stamp.
@@ -132,7 +132,7 @@ def draw_video(
     Raises:
         MediaError: the results are not of these frames.
     """
-    seen, timer = seen or Seen(), timer or StageTimer()
+    seen = seen or Seen()
     decoded = timer.each("decode", frames)
     if threaded:
         decoded, results = prefetch(decoded, FRAMES_AHEAD), prefetch(results, RESULTS_AHEAD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aucli.inference.timing import StageTimes
 from aucli.sinks.report import ReportEntry
 
 
@@ -51,5 +52,14 @@ class WorkerLost:
     retry: bool
 
 
-Event = RunStarted | VideoStarted | VideoProgress | VideoFinished | WorkerLost
+@dataclass(frozen=True)
+class StagesTimed:
+    """What a worker's stages took since it last told; only with `--profile`."""
+
+    worker: int
+    device: str
+    times: StageTimes
+
+
+Event = RunStarted | VideoStarted | VideoProgress | VideoFinished | WorkerLost | StagesTimed
 EventHook = Callable[[Event], None]

@@ -11,7 +11,7 @@ import time
 import weakref
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version as installed_version
@@ -29,6 +29,7 @@ from aucli.faces.valid import VALID_RULE
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device, resolve_precision
 from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
+from aucli.inference.profile import StageRow, recording
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
 from aucli.media.decode import check_decoder, decoders_tried
@@ -78,10 +79,12 @@ class ExtractResult:
     """What a run leaves behind.
 
     report: one entry per input. output: the Parquet file or folder, None when nothing usable came out.
+    profile: what the stages took, where the configuration asked for it.
     """
 
     report: Report
     output: Path | None
+    profile: tuple[StageRow, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -149,7 +152,14 @@ def run_extract(
     assert place is not None  # one of the two
     try:
         plan = plan_extract(inputs, place, config)
-        result = _Run(plan, config, command_line, on_event or _ignore).run(fresh=fresh, fail_fast=fail_fast)
+        with recording(config.profile) as profile:
+            hooks: list[EventHook] = [] if on_event is None else [on_event]
+            if profile is not None:
+                hooks.append(profile)
+            run = _Run(plan, config, command_line, lambda event: _tell(hooks, event))
+            result = run.run(fresh=fresh, fail_fast=fail_fast)
+        if profile is not None:
+            result = replace(result, profile=profile.rows)
     except BaseException:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -159,8 +169,9 @@ def run_extract(
     return result
 
 
-def _ignore(_event: Event) -> None:
-    pass
+def _tell(hooks: Sequence[EventHook], event: Event) -> None:
+    for hook in hooks:
+        hook(event)
 
 
 class _Run:

@@ -25,7 +25,7 @@ from aucli.faces.valid import valid
 from aucli.inference.postprocess import Postprocess
 from aucli.inference.predictor import Predictor
 from aucli.inference.prefetch import prefetch
-from aucli.inference.timing import StageTimer
+from aucli.inference.timing import UNTIMED, Timer
 from aucli.media.decode import Decoder
 from aucli.sinks.rows import Rows
 from aucli.zoo.card import Card
@@ -74,7 +74,7 @@ def analyse(
     config: ExtractConfig,
     *,
     detections_at_once: int = DETECTIONS_AT_ONCE,
-    timer: StageTimer | None = None,
+    timer: Timer = UNTIMED,
     threaded: bool = True,
 ) -> Generator[Chunk, None, None]:
     """All rows of a video, in order; without `config.detect_every` a detection in each frame.
@@ -85,10 +85,9 @@ def analyse(
     Raises:
         MediaError: the file gives no frame at all, or the decoder cannot go on.
     """
-    timer = timer or StageTimer()
     frames = timer.each("decode", on_device(decoder.frames(), predictor.device))
     if threaded:
-        frames = prefetch(frames, FRAMES_AHEAD)
+        frames = prefetch(frames, FRAMES_AHEAD, timer=timer, producer="decode", consumer="detect")
     detect_every = config.detect_every or 1
     tracked = find_faces(
         frames,
@@ -100,7 +99,7 @@ def analyse(
     )
     if threaded:
         # Detection is the slowest stage: cutting out goes with the network, into the thread that has time.
-        tracked = prefetch(tracked, TRACKED_AHEAD)
+        tracked = prefetch(tracked, TRACKED_AHEAD, timer=timer, producer="detect", consumer="network")
     cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer)
     with closing(score(cropped, predictor, timer)) as chunks:
         yield from chunks
@@ -116,7 +115,7 @@ def cut_out(
     tracked: Iterable[tuple[Frame, Faces]],
     convention: CropConvention,
     sure_score: float,
-    timer: StageTimer,
+    timer: Timer = UNTIMED,
 ) -> Generator[CroppedFrame, None, None]:
     """Aligned crops and quality of each frame's faces; the frame itself is let go."""
     for frame, faces in tracked:
@@ -124,7 +123,7 @@ def cut_out(
             picture = np.zeros(len(faces), np.int64)
             crops = crop_faces(frame.pixels.unsqueeze(0), picture, faces.landmarks, convention)
             pose = pose_degrees(faces.landmarks)
-            yield CroppedFrame(
+            cropped = CroppedFrame(
                 frame.index,
                 frame.pts_seconds,
                 frame.width,
@@ -135,10 +134,11 @@ def cut_out(
                 sharpness(crops),
                 valid(faces, pose, frame.width, frame.height, sure_score=sure_score),
             )
+        yield cropped
 
 
 def score(
-    cropped: Iterable[CroppedFrame], predictor: Predictor, timer: StageTimer
+    cropped: Iterable[CroppedFrame], predictor: Predictor, timer: Timer = UNTIMED
 ) -> Generator[Chunk, None, None]:
     """Gather frames until a batch of faces is full (or there were many frames), then score and emit them."""
     postprocess = Postprocess.of(predictor.card)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +12,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aucli.errors import OutOfMemoryError
+from aucli.inference.batch_size import (
+    CPU_BATCH,
+    FaceMemory,
+    batch_for,
+    cuda_peak_bytes,
+    is_out_of_memory,
+)
+from aucli.inference.fixed_batch import FixedBatch, fixed_if_safe
 from aucli.zoo import load
 from aucli_models.au import unsided
 from aucli_models.fold import folded
 from aucli_models.output import AUOutput
 
+_LOG = logging.getLogger(__name__)
+
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-DEFAULT_BATCH = {"cpu": 8, "cuda": 128}  # 8: what a layer makes of them still fits the cache
+_GRAPH_TOLERANCE = {"fp32": 1e-4, "bf16": 0.02, "fp16": 0.02}  # between two forms of the same arithmetic
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +69,15 @@ class Predictor:
     """A network with its card on a device.
 
     precision: fp32, bf16 or fp16, see `devices.resolve_precision`. batch_size: faces that go through
-    the network together, None for the device's default; it never changes a score beyond 1e-6.
+    the network together, None for as many as suit the device; it never changes a score beyond 1e-6 in fp32.
+    When memory runs out it is halved; `take_notes` tells.
     edges: whether it also gives `pairs`; the card's network must have them (`Card.gives_edges`).
+
+    On a GPU full batches run as a CUDA graph, if its results are those of the network.
 
     Raises:
         UnknownModelError, CheckpointError: see `zoo.load`.
+        OutOfMemoryError: the network does not fit the GPU with a single face.
     """
 
     def __init__(
@@ -76,21 +92,113 @@ class Predictor:
         self.device = torch.device(device)
         network, self.card = load(model, self.device)
         self.network = folded(network).to(memory_format=torch.channels_last)
-        self.batch_size = batch_size or DEFAULT_BATCH[self.device.type]
         self._autocast = _AUTOCAST[precision]
         self._asked = {"edges": True} if edges else {}
         self._mean = torch.tensor(self.card.mean, device=self.device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.card.std, device=self.device).view(3, 1, 1) * 255
+        self._notes: list[str] = []
+        self._memory: FaceMemory | None = None
+        self._bytes_per_face = 0
+        self._graph: FixedBatch | None = None
+        self.batch_size = batch_size or CPU_BATCH
+        if self.device.type == "cuda":
+            self._fit_gpu(precision, batch_size)
+
+    @torch.inference_mode()
+    def _fit_gpu(self, precision: str, batch_size: int | None) -> None:
+        """Choose the batch size unless one is given, and capture a graph of it."""
+        shape = (3, self.card.crop.size, self.card.crop.size)
+        if batch_size is None:
+            self._memory = FaceMemory(
+                {
+                    "device": torch.cuda.get_device_name(self.device),
+                    "torch": str(torch.__version__),
+                    "weights": self.card.sha256,
+                    "precision": precision,
+                    "edges": bool(self._asked),
+                }
+            )
+
+            def peak(faces: int) -> int:
+                crops = torch.zeros(faces, *shape, device=self.device)
+                return cuda_peak_bytes(lambda: self._run(crops), self.device)
+
+            try:
+                self._bytes_per_face = self._memory.measured(peak)
+            except (RuntimeError, MemoryError) as error:
+                if is_out_of_memory(error):
+                    raise self._too_little_memory() from error
+                raise
+            free = torch.cuda.mem_get_info(self.device)[0]
+            self.batch_size = batch_for(self._bytes_per_face, free)
+            _LOG.debug("%d bytes a face: batches of %d", self._bytes_per_face, self.batch_size)
+        example = torch.rand(self.batch_size, *shape, device=self.device) * 255
+        with torch.cuda.device(self.device):
+            self._graph = fixed_if_safe(self._run, example, _GRAPH_TOLERANCE[precision])
 
     @torch.inference_mode()
     def __call__(self, crops: Tensor) -> Predictions:
-        """Crops float32 (faces, 3, size, size), 0 to 255 -> the network's outputs."""
+        """Crops float32 (faces, 3, size, size), 0 to 255 -> the network's outputs.
+
+        Raises:
+            OutOfMemoryError: the memory does not suffice for a single face.
+        """
         if len(crops) == 0:
             nothing = np.zeros((0, len(self.card.au_names)), np.float32)
             nodes = len(unsided(self.card.au_names))
             pairs = np.zeros((0, nodes, nodes), np.float32) if self._asked else None
             return Predictions(nothing, nothing if self.card.intensity else None, pairs)
-        return Predictions.joined([self._run(batch) for batch in torch.split(crops, self.batch_size)])
+        parts: list[AUOutput] = []
+        done = 0
+        while done < len(crops):
+            batch = crops[done : done + self.batch_size]
+            part = self._attempt(batch)
+            if part is None:
+                self._halve(len(batch))
+                continue
+            parts.append(part)
+            done += len(batch)
+        return Predictions.joined(parts)
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What the report should say of the calls since this was last asked."""
+        notes, self._notes = tuple(self._notes), []
+        return notes
+
+    def _attempt(self, batch: Tensor) -> AUOutput | None:
+        """None when memory ran out; then nothing of the attempt is held any more."""
+        graph = self._graph
+        try:
+            # A graph takes the time of a full batch however few faces there are.
+            if graph is not None and graph.size // 2 < len(batch) <= graph.size:
+                return graph(batch)
+            return self._run(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise self._too_little_memory() from error
+        return None
+
+    def _halve(self, faces: int) -> None:
+        """Go on with half as many faces as did not fit."""
+        self.batch_size = min(self.batch_size, faces // 2)
+        self._notes.append(
+            f"out of memory with {faces} faces in a batch: went on with {self.batch_size}, no row is lost"
+        )
+        _LOG.warning("%s: %s", self.device, self._notes[-1])
+        self._graph = None  # it holds the memory of a full batch
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self._memory is not None:
+            self._bytes_per_face *= 2
+            self._memory.remember(self._bytes_per_face)
+
+    def _too_little_memory(self) -> OutOfMemoryError:
+        return OutOfMemoryError(
+            f"{self.device} has not enough free memory for {self.card.name} and one face: end what else "
+            "uses it, or choose another --device or --model"
+        )
 
     def _run(self, batch: Tensor) -> AUOutput:
         images = ((batch - self._mean) / self._std).contiguous(memory_format=torch.channels_last)

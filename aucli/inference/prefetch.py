@@ -11,6 +11,8 @@ import threading
 from collections.abc import Generator, Iterable
 from typing import TypeVar
 
+from aucli.inference.timing import UNTIMED, Timer
+
 Item = TypeVar("Item")
 
 _POLL_SECONDS = 0.1
@@ -23,23 +25,45 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
+def prefetch(
+    items: Iterable[Item],
+    size: int,
+    *,
+    timer: Timer = UNTIMED,
+    producer: str = "prefetch",
+    consumer: str = "consumer",
+) -> Generator[Item, None, None]:
     """The same items, produced ahead by a thread that is at most `size` items in front.
 
     An error of the producer is raised in the consumer, after the items before it. When the consumer
     stops early (closes this generator), the producer is told, and ended before this returns.
+
+    timer: told of the waits of both sides, under the names of their stages.
     """
     waiting: queue.Queue[Item | _End] = queue.Queue(maxsize=size)
     stopped = threading.Event()
 
     def put(item: Item | _End) -> bool:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=_POLL_SECONDS)
-            except queue.Full:
-                continue
-            return True
+        try:
+            waiting.put_nowait(item)
+            return not stopped.is_set()
+        except queue.Full:
+            pass
+        with timer(producer, waiting=True):
+            while not stopped.is_set():
+                try:
+                    waiting.put(item, timeout=_POLL_SECONDS)
+                except queue.Full:
+                    continue
+                return True
         return False
+
+    def get() -> Item | _End:
+        try:
+            return waiting.get_nowait()
+        except queue.Empty:
+            with timer(consumer, waiting=True):
+                return waiting.get()
 
     def produce() -> None:
         iterator = iter(items)
@@ -56,11 +80,11 @@ def prefetch(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
                 close()
         put(_End(error))
 
-    thread = threading.Thread(target=produce, name="prefetch", daemon=True)
+    thread = threading.Thread(target=produce, name=producer, daemon=True)
     thread.start()
     try:
         while True:
-            item = waiting.get()
+            item = get()
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error

@@ -13,15 +13,16 @@ import torch
 from aucli.config import ExtractConfig
 from aucli.datatypes import DecodeSummary, Selection
 from aucli.errors import MediaError
-from aucli.faces.detect import make_detector
+from aucli.faces.detect import Detector, make_detector
 from aucli.faces.follow import detect_every_for
 from aucli.inference.devices import resolve_precision
-from aucli.inference.events import EventHook, VideoProgress, VideoStarted
+from aucli.inference.events import EventHook, StagesTimed, VideoProgress, VideoStarted
 from aucli.inference.parallel_detector import ParallelDetector
 from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse
 from aucli.inference.predictor import Predictor
 from aucli.inference.tally import Tally
 from aucli.inference.task import VideoTask
+from aucli.inference.timing import UNTIMED, StageTimer
 from aucli.media.decode import open_decoder
 from aucli.media.decode.choose import selected_rate, window_of
 from aucli.media.probe import probe
@@ -39,16 +40,15 @@ def set_up(
     """Load detector and network on the device; returns the function that does one video after the other."""
     # Parallelism is over videos and pictures, never inside an operation: same values on any number of cores.
     torch.set_num_threads(1)
-    detector = make_detector(config.detector, device=device, min_face=config.min_face)
-    if device == "cpu":
-        detector = ParallelDetector(detector, threads)
+    stage_timer = StageTimer(_synchroniser(device)) if config.profile else None
+    timer = stage_timer or UNTIMED
+    with timer("load"):
+        detector, predictor = _load(config, device, threads)
     at_once = max(threads, DETECTIONS_AT_ONCE)
-    predictor = Predictor(
-        config.model,
-        device=device,
-        precision=resolve_precision(config.precision, device),
-        batch_size=config.batch_size,
-    )
+
+    def tell(send: EventHook) -> None:
+        if stage_timer is not None:
+            send(StagesTimed(worker, device, stage_timer.take()))
 
     def process(task: VideoTask, send: EventHook) -> ReportEntry:
         start = time.perf_counter()
@@ -71,16 +71,20 @@ def set_up(
             with open_decoder(source, config.selection, config.decoder, device) as decoder:
                 try:
                     with closing(
-                        analyse(decoder, detector, predictor, here, detections_at_once=at_once)
+                        analyse(decoder, detector, predictor, here, detections_at_once=at_once, timer=timer)
                     ) as chunks:
                         for chunk in chunks:
-                            tally.add(chunk)
-                            spool.write(
-                                rows_to_batch(schema, chunk.rows, video=source.name, subject=source.subject)
-                            )
+                            with timer("write"):
+                                tally.add(chunk)
+                                spool.write(
+                                    rows_to_batch(
+                                        schema, chunk.rows, video=source.name, subject=source.subject
+                                    )
+                                )
                             if time.perf_counter() - last_sent >= _PROGRESS_SECONDS:
                                 last_sent = time.perf_counter()
                                 send(VideoProgress(source.name, tally.frames))
+                                tell(send)
                 except MediaError as error:
                     if not tally.frames:
                         raise
@@ -91,11 +95,34 @@ def set_up(
         except BaseException:
             spool.discard()
             raise
-        entry = _finish(task, config, tally, spool, summary)
+        with timer("write"):
+            entry = _finish(task, config, tally, spool, summary)
+        entry = replace(entry, notes=(*entry.notes, *predictor.take_notes()))
+        tell(send)
         seconds = time.perf_counter() - start
         return replace(entry, wall_seconds=round(seconds, 3), fps=round(entry.frames / seconds, 2))
 
     return process
+
+
+def _load(config: ExtractConfig, device: str, threads: int) -> tuple[Detector, Predictor]:
+    detector: Detector = make_detector(config.detector, device=device, min_face=config.min_face)
+    if device == "cpu":
+        detector = ParallelDetector(detector, threads)
+    predictor = Predictor(
+        config.model,
+        device=device,
+        precision=resolve_precision(config.precision, device),
+        batch_size=config.batch_size,
+    )
+    return detector, predictor
+
+
+def _synchroniser(device: str) -> Callable[[], object] | None:
+    """What waits for the work that a thread has given the device; None where there is nothing to wait for."""
+    if device == "cpu":
+        return None
+    return lambda: torch.cuda.current_stream(device).synchronize()
 
 
 def _finish(

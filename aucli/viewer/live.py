@@ -28,7 +28,6 @@ from aucli.faces.track import Tracker
 from aucli.inference.devices import resolve_precision
 from aucli.inference.pipeline import cut_out, score
 from aucli.inference.predictor import Predictor
-from aucli.inference.timing import StageTimer
 from aucli.sinks.frames import FrameResult, frames_of
 from aucli.viewer.answers import Answer, Stream, as_json
 from aucli.viewer.camera import FrameSource
@@ -55,7 +54,6 @@ class LiveAnalyser:
         )
         self._tracker = Tracker(sure_score=self._detector.sure_score, max_faces=config.max_faces)
         self._cuts = CutFinder()
-        self._timer = StageTimer()
         self.card = self._predictor.card
 
     def __call__(self, frame: Frame) -> FrameResult:
@@ -64,8 +62,8 @@ class LiveAnalyser:
         cut = self._cuts.update(frame.pixels)
         found = self._detector.detect(frame.pixels.unsqueeze(0))[0]
         faces = self._tracker.update(found, cut=cut, pts_seconds=frame.pts_seconds)
-        cropped = cut_out([(frame, faces)], self.card.crop, self._detector.sure_score, self._timer)
-        (chunk,) = score(cropped, self._predictor, self._timer)
+        cropped = cut_out([(frame, faces)], self.card.crop, self._detector.sure_score)
+        (chunk,) = score(cropped, self._predictor)
         (result,) = frames_of(chunk.rows)
         return result
 

@@ -142,7 +142,8 @@ class EdgeFeatures(nn.Module):
         squares: Tensor | None = None
         if self.bn.training:
             mean_attention, squares = _attention_moments(rows, at, readout)
-        elif rows.requires_grad or rows.device.type != "cpu":
+        elif rows.requires_grad or rows.device.type != "cpu" or torch.compiler.is_compiling():
+            # A loop over numbers that are only known when it runs cannot be captured.
             mean_attention = _mean_attention(rows, at)
         else:
             # The rows of `at` are weights that sum to one: no logit is beyond the largest of `between`.
