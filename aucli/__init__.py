@@ -49,4 +49,7 @@ def extract(
         configure(settings),
         fresh=settings.get("fresh", False),
         fail_fast=settings.get("fail_fast", False),
+        shard=settings.get("shard"),
+        engine=settings.get("engine", "local"),
+        scheduler=settings.get("scheduler"),
     )

@@ -22,7 +22,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from aucli.datatypes import Selection
+from aucli.datatypes import Selection, Shard
 from aucli.errors import InputNotFoundError, UsageError
 
 _LOG = logging.getLogger(__name__)
@@ -128,6 +128,13 @@ def _number(text: str) -> float:
     return number
 
 
+def _shard(text: str) -> Shard:
+    if not re.fullmatch("[0-9]+/[0-9]+", text):
+        raise ValueError("must be which shard and of how many, for instance 1/4")
+    number, _, count = text.partition("/")
+    return Shard(int(number), int(count))
+
+
 def _switch(text: str) -> bool:
     value = {"1": True, "true": True, "yes": True, "on": True}.get(text.lower(), False)
     if not value and text.lower() not in {"0", "false", "no", "off"}:
@@ -153,6 +160,9 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "min_face": _whole_number,
     "jobs": _whole_number_or_auto,
     "profile": str,
+    "shard": _shard,
+    "engine": str,
+    "scheduler": str,
     "fresh": _switch,
     "fail_fast": _switch,
     "dry_run": _switch,

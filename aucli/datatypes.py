@@ -41,6 +41,15 @@ def check_array(name: str, array: Any, shape: tuple[int | None, ...], dtype: str
 
 
 @dataclass(frozen=True)
+class RemoteFile:
+    """A file on storage that has an address: `s3://bucket/a.mp4`, its size and last change as listed."""
+
+    url: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
 class Source:
     """One input as discovered on disk: a video, a picture, or a folder of numbered pictures."""
 
@@ -50,6 +59,31 @@ class Source:
     subject: str | None = None  # from a list.csv
     start_seconds: float | None = None  # from a list.csv; overrides the command's --start
     end_seconds: float | None = None
+    remote: RemoteFile | None = None  # where it is, when not at `path`; a worker fetches it
+
+    @property
+    def location(self) -> str:
+        """Its path or address, as in the report."""
+        return str(self.path) if self.remote is None else self.remote.url
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several machines' parts of a run: shard `number` of `count`, both from 1.
+
+    Raises:
+        UsageError: no such shard.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or not 1 <= self.number <= self.count:
+            raise UsageError(
+                f"there is no shard {self.number} of {self.count}; shards are counted from 1, "
+                f"as in 1/{max(self.count, 1)} to {max(self.count, 1)}/{max(self.count, 1)}"
+            )
 
 
 @dataclass(frozen=True)

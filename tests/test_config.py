@@ -13,7 +13,7 @@ from aucli.config import (
     parse_seconds,
     read_settings,
 )
-from aucli.datatypes import Selection
+from aucli.datatypes import Selection, Shard
 from aucli.errors import InputNotFoundError, UsageError
 
 
@@ -41,10 +41,21 @@ def test_what_is_no_time_is_refused_with_examples(text):
         parse_seconds(text)
 
 
+def test_a_shard_is_a_number_of_a_number():
+    read = SETTINGS["shard"]
+    assert read("2/16") == Shard(2, 16)
+    for text in ("", "2", "2/", "/4", "2/4/8", "-1/4", "1.0/4", "٣/4", "a/b"):
+        with pytest.raises(ValueError, match="for instance 1/4"):
+            read(text)
+    for text in ("0/4", "5/4", "1/0", "0/0"):
+        with pytest.raises(ValueError, match="counted from 1"):
+            read(text)
+
+
 def test_every_field_of_the_configuration_can_be_set():
     fields = {field.name for field in dataclasses.fields(ExtractConfig)} - {"selection"}
     selection = {field.name.removesuffix("_seconds") for field in dataclasses.fields(Selection)}
-    run = {"output", "fresh", "fail_fast", "dry_run", "json", "quiet"}
+    run = {"output", "shard", "engine", "scheduler", "fresh", "fail_fast", "dry_run", "json", "quiet"}
     assert fields | selection | run == set(SETTINGS)
 
 

@@ -59,7 +59,7 @@ def extract(
         typer.Argument(
             metavar="INPUT",
             help="Videos, pictures, folders (searched through), globs, folders of numbered pictures, "
-            "list.txt or list.csv (columns path, subject, start, end).",
+            "list.txt or list.csv (columns path, subject, start, end). Also by address: s3://bucket/videos.",
         ),
     ] = None,
     *,
@@ -69,7 +69,7 @@ def extract(
             "--output",
             "-o",
             metavar="FILE|FOLDER/",
-            help="Parquet file to write; a folder gets one file per video.",
+            help="Parquet file to write; a folder gets one file per video. Also s3://bucket/out.parquet.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -123,6 +123,21 @@ def extract(
             "Time the stages: a table at the end, and a trace for https://ui.perfetto.dev.",
         ),
     ] = None,
+    shard: Annotated[
+        str | None, _value(_RUN, "I/N", "Part I of N, for N machines; aucli merge joins their outputs.")
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="local|dask",
+            help="This machine, or the workers of a Dask cluster. Default: local.",
+            rich_help_panel=_RUN,
+            autocompletion=lambda: ["local", "dask"],
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None, _value(_RUN, "ADDRESS", "The Dask cluster's scheduler. Default: one made here.")
+    ] = None,
     fresh: Annotated[bool | None, _switch("fresh", "Start anew; do not go on from an earlier run.")] = None,
     fail_fast: Annotated[bool | None, _switch("fail-fast", "Stop at the first input that fails.")] = None,
     dry_run: Annotated[bool | None, _switch("dry-run", "Show what would be done; write nothing.")] = None,
@@ -160,7 +175,15 @@ def extract(
     if settings.get("dry_run", False):
         from aucli.cli.plan import show_plan  # these three import torch and rich
 
-        show_plan(inputs, settings["output"], options, as_json=shows_json)
+        show_plan(
+            inputs,
+            settings["output"],
+            options,
+            shard=settings.get("shard"),
+            engine=settings.get("engine", "local"),
+            scheduler=settings.get("scheduler"),
+            as_json=shows_json,
+        )
         return
 
     from aucli.cli.run import run_and_show
@@ -172,6 +195,9 @@ def extract(
             options,
             fresh=settings.get("fresh", False),
             fail_fast=settings.get("fail_fast", False),
+            shard=settings.get("shard"),
+            engine=settings.get("engine", "local"),
+            scheduler=settings.get("scheduler"),
             command_line=("aucli", *context.obj),
             as_json=shows_json,
             quiet=is_quiet,

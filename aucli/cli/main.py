@@ -31,6 +31,7 @@ from aucli.cli.events import events
 from aucli.cli.export import export
 from aucli.cli.extract import extract
 from aucli.cli.leave import leave_at_once
+from aucli.cli.merge import merge
 from aucli.cli.models.app import models
 from aucli.cli.prepare import prepare
 from aucli.cli.report import report
@@ -41,7 +42,7 @@ from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
 _LOG = logging.getLogger(__name__)
-_BEGINS_ANEW = {"calibrate", "doctor", "evaluate", "events", "export", "report", "summary", "view"}
+_BEGINS_ANEW = {"calibrate", "doctor", "evaluate", "events", "export", "merge", "report", "summary", "view"}
 """Commands that do not go on where they were interrupted."""
 
 
@@ -97,6 +98,7 @@ app = typer.Typer(
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
     "extract": extract,
+    "merge": merge,
     "annotate": annotate,
     "view": view,
     "events": events,

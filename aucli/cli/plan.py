@@ -13,19 +13,29 @@ from rich.table import Table
 from aucli.cli.names import shorten
 from aucli.cli.summary import stdout_console
 from aucli.config import ExtractConfig
-from aucli.datatypes import Source
+from aucli.datatypes import Shard, Source
+from aucli.inference.cluster import cluster_for
 from aucli.inference.extract import ExtractPlan, plan_extract
+from aucli.sinks.remote_output import staged
 
 
 def show_plan(
-    inputs: Sequence[str | Path], output: str | Path, config: ExtractConfig, *, as_json: bool
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    config: ExtractConfig,
+    *,
+    shard: Shard | None = None,
+    engine: str = "local",
+    scheduler: str | None = None,
+    as_json: bool,
 ) -> None:
     """Print what `extract` would work on, refuse, and write.
 
     Raises:
         UsageError: what `extract` would refuse, too.
     """
-    plan = plan_extract(inputs, output, config)
+    with staged(output) as staging, cluster_for(engine, scheduler, config) as cluster:
+        plan = plan_extract(inputs, staging, config, shard=shard, cluster=cluster)
     if as_json:
         print(json.dumps(_to_json(plan), indent=2, ensure_ascii=False))
         return
@@ -44,9 +54,10 @@ def show_plan(
     for entry in plan.rejected:
         console.print(f"not read: {entry.video}: {entry.reason}", markup=False, soft_wrap=True)
     devices = ", ".join(dict.fromkeys(worker.device for worker in plan.workers))
+    of_all = f" of {plan.share.inputs} ({plan.share})" if plan.share else ""
     console.print(
-        f"{len(plan.sources)} to do with {plan.card.name} in {len(plan.workers)} processes on {devices}, "
-        f"into {plan.place.path}. Nothing was written.",
+        f"{len(plan.sources)}{of_all} to do with {plan.card.name} in {len(plan.workers)} processes "
+        f"on {devices}, into {plan.place.location}. Nothing was written.",
         markup=False,
         soft_wrap=True,
     )
@@ -62,13 +73,14 @@ def _window(source: Source, config: ExtractConfig) -> tuple[str, str]:
 
 def _to_json(plan: ExtractPlan) -> dict[str, object]:
     return {
-        "output": str(plan.place.path),
+        "output": str(plan.place.location),
         "model": plan.card.name,
+        "shard": plan.share.to_json() if plan.share else None,
         "workers": [{"device": worker.device, "threads": worker.threads} for worker in plan.workers],
         "inputs": [
             {
                 "video": source.name,
-                "path": str(source.path),
+                "path": source.location,
                 "kind": source.kind,
                 "subject": source.subject,
                 "start_seconds": source.start_seconds,

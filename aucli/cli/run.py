@@ -11,11 +11,11 @@ from rich.console import Console
 
 from aucli.cli.profile import show_profile
 from aucli.cli.progress import progress_for
-from aucli.cli.summary import show_model, show_problems, show_table, stdout_console
+from aucli.cli.summary import show_model, show_problems, show_table, show_written, stdout_console
 from aucli.config import ExtractConfig
+from aucli.datatypes import Shard
 from aucli.inference.extract import run_extract
 from aucli.inference.supervisor import stop_on_sigterm
-from aucli.sinks.place import OutputPlace
 from aucli.zoo.catalogue import find
 
 
@@ -26,6 +26,9 @@ def run_and_show(
     *,
     fresh: bool = False,
     fail_fast: bool = False,
+    shard: Shard | None = None,
+    engine: str = "local",
+    scheduler: str | None = None,
     command_line: Sequence[str] = (),
     as_json: bool = False,
     quiet: bool = False,
@@ -47,6 +50,9 @@ def run_and_show(
             config,
             fresh=fresh,
             fail_fast=fail_fast,
+            shard=shard,
+            engine=engine,
+            scheduler=scheduler,
             command_line=command_line,
             on_event=progress,
         )
@@ -59,8 +65,7 @@ def run_and_show(
         console = stdout_console()
         show_table(result.report, console)
         if result.output is not None:
-            place = OutputPlace(result.output, single_file=not result.output.is_dir())
-            console.print(f"Written: {place.path} (report: {place.report})", markup=False, soft_wrap=True)
+            show_written(result.output, console)
         show_model(find(config.model).card, console)
         if config.profile is not None:
             show_profile(result.profile, config.profile, console)

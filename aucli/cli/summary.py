@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from aucli.cli.names import shorten
+from aucli.sinks.place import OutputPlace
 from aucli.sinks.report import Report
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import packaged
@@ -93,6 +95,18 @@ def show_problems(report: Report, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def show_written(output: Path | str, console: Console) -> None:
+    """Where the rows and the report are; a string is an address."""
+    report: Path | str
+    if isinstance(output, Path):
+        report = OutputPlace(output, single_file=not output.is_dir()).report
+    elif output.endswith(".parquet"):
+        report = f"{output.removesuffix('.parquet')}.report.json"
+    else:
+        report = f"{output.rstrip('/')}/report.json"
+    console.print(f"Written: {output} (report: {report})", markup=False, soft_wrap=True)
 
 
 def show_model(card: Card, console: Console) -> None:

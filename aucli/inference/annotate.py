@@ -77,6 +77,9 @@ def run_annotate(
     if encoding.codec != AUTO:
         choose_encoder(encoding)
     found = discover(inputs)
+    for source in found.sources:
+        if source.remote is not None:
+            raise UsageError(f"{source.location}: annotate reads files of this machine only: copy it here")
     tasks = plan_annotate(found.sources, inputs, output, rows_from)
     entries = _left_out(found, tasks)
     rejected = list(entries)

@@ -10,10 +10,11 @@ import tempfile
 import time
 import weakref
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -23,23 +24,28 @@ import pyarrow.dataset
 
 from aucli import __version__
 from aucli.config import ExtractConfig
-from aucli.datatypes import Source
+from aucli.datatypes import Shard, Source
 from aucli.errors import AucliError
 from aucli.faces.valid import VALID_RULE
+from aucli.inference.cluster import Cluster, cluster_for
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device, resolve_precision
 from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
 from aucli.inference.profile import StageRow, recording
+from aucli.inference.shards import divide, source_bytes
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
 from aucli.media.decode import check_decoder, decoders_tried
 from aucli.media.discover import Discovery, discover
-from aucli.sinks.identity import content_identity, input_identity, part_key
+from aucli.media.remote import Storage
+from aucli.sinks.identity import content_identity, part_key, source_identity
 from aucli.sinks.metadata import output_metadata
 from aucli.sinks.place import OutputPlace, output_place
-from aucli.sinks.report import EXIT_SOME_FAILED, Report, ReportEntry, exit_code
+from aucli.sinks.remote_output import RemoteOutput, RemoteRunFolder, staged
+from aucli.sinks.report import EXIT_SOME_FAILED, Report, ReportEntry
 from aucli.sinks.run_folder import PlannedInput, RunFolder
 from aucli.sinks.schema import output_schema
+from aucli.sinks.share import Share, refuse_another_shard
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import find
 
@@ -56,6 +62,8 @@ PACKAGES = (
     "pyarrow",
 )
 
+_REQUESTS_AT_ONCE = 16
+
 
 class StoppedAtFailureError(AucliError):
     """--fail-fast met an input that failed or was not whole."""
@@ -65,30 +73,38 @@ class StoppedAtFailureError(AucliError):
 
 @dataclass(frozen=True)
 class ExtractPlan:
-    """A run before it runs: its inputs in order, what is refused, where it writes, on which devices."""
+    """A run before it runs: its inputs in order, what is refused, where it writes, on which devices.
+
+    share: which of all inputs these are, for one shard of several. with_subject: whether any input, also of
+    another shard, has a subject: all shards have the same columns. remote: of an output with an address.
+    """
 
     sources: tuple[Source, ...]
     rejected: tuple[ReportEntry, ...]
     place: OutputPlace
     card: Card
     workers: tuple[WorkerPlan, ...]
+    share: Share | None = None
+    with_subject: bool = False
+    remote: RemoteOutput | None = None
 
 
 @dataclass(frozen=True)
 class ExtractResult:
     """What a run leaves behind.
 
-    report: one entry per input. output: the Parquet file or folder, None when nothing usable came out.
-    profile: what the stages took, where the configuration asked for it.
+    report: one entry per input. output: the Parquet file or folder, None when nothing usable came out; a
+        string when it was named by its address. profile: what the stages took, where the configuration
+        asked for it.
     """
 
     report: Report
-    output: Path | None
+    output: Path | str | None
     profile: tuple[StageRow, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        return exit_code(self.report.entries)
+        return self.report.exit_code
 
     @cached_property
     def table(self) -> pa.Table:
@@ -98,28 +114,55 @@ class ExtractResult:
     @property
     def dataset(self) -> pyarrow.dataset.Dataset:
         """The rows on disk, for more than memory holds."""
-        return pyarrow.dataset.dataset(self.output, format="parquet", exclude_invalid_files=True)
+        storage = Storage(self.output) if isinstance(self.output, str) else None
+        return pyarrow.dataset.dataset(
+            self.output if storage is None else storage.path,
+            filesystem=None if storage is None else storage.files,
+            format="parquet",
+            exclude_invalid_files=True,
+        )
 
 
-def plan_extract(inputs: Sequence[str | Path], output: str | Path, config: ExtractConfig) -> ExtractPlan:
+def plan_extract(
+    inputs: Sequence[str | Path],
+    output: str | Path | RemoteOutput,
+    config: ExtractConfig,
+    *,
+    shard: Shard | None = None,
+    cluster: Cluster | None = None,
+) -> ExtractPlan:
     """Check everything that can be checked before any video is opened; writes nothing.
 
+    shard: plan its part of the inputs only. What is refused is the first shard's to report.
+    cluster: whose workers are to do it; None for this machine.
+
     Raises:
-        UsageError: no input, an unknown model, an output that cannot be, a device that is not there, a
-            decoder that does not fit it.
+        UsageError: no input, an unknown model, an output that cannot be or holds another shard, a device
+            that is not there, a decoder that does not fit it.
     """
     card = find(config.model).card
     found: Discovery = discover(inputs)
-    place = output_place(output, [*(source.path for source in found.sources), *_existing(inputs)])
-    devices = resolve_device(config.device)
+    remote = output if isinstance(output, RemoteOutput) else None
+    paths = [*(source.path for source in found.sources), *_existing(inputs)]
+    place = output_place(output, paths) if not isinstance(output, RemoteOutput) else output.place(paths)
+    devices = tuple(worker.device for worker in cluster.workers) if cluster else resolve_device(config.device)
     for device in devices:
         resolve_precision(config.precision, device)
-    check_decoder(config.decoder, devices[0])
-    workers = plan_workers(devices, config.jobs, len(found.sources))
+    if cluster is None:
+        check_decoder(config.decoder, devices[0])
+    sources, share = found.sources, None
+    if shard is not None:
+        share = divide(found.sources, shard)
+        refuse_another_shard(place.report, share)
+        sources = tuple(found.sources[position] for position in share.positions)
+    workers = cluster.workers if cluster else plan_workers(devices, config.jobs, len(sources))
     rejected = tuple(
-        ReportEntry(item.name, str(item.path), item.status, reason=item.reason) for item in found.rejected
+        ReportEntry(item.name, str(item.path), item.status, reason=item.reason)
+        for item in found.rejected
+        if shard is None or shard.number == 1
     )
-    return ExtractPlan(found.sources, rejected, place, card, tuple(workers))
+    with_subject = any(source.subject is not None for source in found.sources)
+    return ExtractPlan(sources, rejected, place, card, tuple(workers), share, with_subject, remote)
 
 
 def _existing(inputs: Sequence[str | Path]) -> list[Path]:
@@ -133,6 +176,9 @@ def run_extract(
     *,
     fresh: bool = False,
     fail_fast: bool = False,
+    shard: Shard | None = None,
+    engine: str = "local",
+    scheduler: str | None = None,
     command_line: Sequence[str] = (),
     on_event: EventHook | None = None,
 ) -> ExtractResult:
@@ -140,7 +186,9 @@ def run_extract(
 
     output: a .parquet file or a folder; None for a temporary file that lives as long as the result.
     fresh: forget what earlier runs of the same output finished. fail_fast: stop at the first input that
-    fails or is not whole. on_event: told what happens, see `events`.
+    fails or is not whole. shard: only its part of the inputs; its output is one of those that
+    `sinks.merge` joins, and is there even without a row. engine, scheduler: see `cluster_for`.
+    on_event: told what happens, see `events`.
 
     Raises:
         UsageError: see `plan_extract`; nothing was run.
@@ -151,12 +199,16 @@ def run_extract(
     place = output if temporary is None else temporary / "out.parquet"
     assert place is not None  # one of the two
     try:
-        plan = plan_extract(inputs, place, config)
-        with recording(config.profile) as profile:
+        with (
+            staged(place) as staging,
+            cluster_for(engine, scheduler, config) as cluster,
+            recording(config.profile) as profile,
+        ):
             hooks: list[EventHook] = [] if on_event is None else [on_event]
             if profile is not None:
                 hooks.append(profile)
-            run = _Run(plan, config, command_line, lambda event: _tell(hooks, event))
+            plan = plan_extract(inputs, staging, config, shard=shard, cluster=cluster)
+            run = _Run(plan, config, command_line, lambda event: _tell(hooks, event), cluster)
             result = run.run(fresh=fresh, fail_fast=fail_fast)
         if profile is not None:
             result = replace(result, profile=profile.rows)
@@ -178,27 +230,33 @@ class _Run:
     """One run of a plan."""
 
     def __init__(
-        self, plan: ExtractPlan, config: ExtractConfig, command_line: Sequence[str], on_event: EventHook
+        self,
+        plan: ExtractPlan,
+        config: ExtractConfig,
+        command_line: Sequence[str],
+        on_event: EventHook,
+        cluster: Cluster | None = None,
     ) -> None:
         self.plan = plan
         self.config = config
         self.command_line = tuple(command_line) or None
         self.on_event = on_event
+        self.cluster = cluster
         self.devices = tuple(dict.fromkeys(worker.device for worker in plan.workers))
         self.precision = resolve_precision(config.precision, self.devices[0])
         self.identities: dict[str, Mapping[str, Any]] = {}
         self.schema = output_schema(
             plan.card.au_names,
             intensity_aus=plan.card.intensity_aus,
-            with_subject=any(source.subject is not None for source in plan.sources),
+            with_subject=plan.with_subject,
         )
 
     def run(self, *, fresh: bool, fail_fast: bool) -> ExtractResult:
         started, clock = datetime.now(UTC), time.perf_counter()
-        with RunFolder(self.plan.place, self.schema, self._describe, fresh=fresh) as folder:
+        with self._folder(fresh) as folder:
             keys, failed = self._keys()
             planned = [
-                PlannedInput(source.name, str(source.path), key)
+                PlannedInput(source.name, source.location, key)
                 for source, key in zip(self.plan.sources, keys, strict=True)
                 if key
             ]
@@ -221,7 +279,8 @@ class _Run:
             ordered = [
                 entries[key or source.name] for source, key in zip(self.plan.sources, keys, strict=True)
             ]
-            output = folder.merge(ordered)
+            merged = folder.merge(ordered, even_without_rows=self.plan.share is not None)
+            output = None if merged is None else self.plan.place.location
             report = Report(
                 entries=(*ordered, *self.plan.rejected),
                 output=None if output is None else str(output),
@@ -231,9 +290,15 @@ class _Run:
                 wall_seconds=round(time.perf_counter() - clock, 3),
                 machine=self._machine() | {"host": platform.node(), "workers": len(self.plan.workers)},
                 versions=_versions(),
+                share=self.plan.share,
             )
             folder.finish(report)
         return ExtractResult(report, output)
+
+    def _folder(self, fresh: bool) -> RunFolder:
+        if self.plan.remote is None:
+            return RunFolder(self.plan.place, self.schema, self._describe, fresh=fresh)
+        return RemoteRunFolder(self.plan.remote, self.plan.place, self.schema, self._describe, fresh=fresh)
 
     def _keys(self) -> tuple[list[str | None], dict[str, ReportEntry]]:
         """A key per source; sources that cannot even be read have none, and a failed entry by name."""
@@ -246,14 +311,17 @@ class _Run:
         }
         card = json.dumps(self.plan.card.to_json(), sort_keys=True).encode()
         model = hashlib.sha256(card).hexdigest()
+        remote = [source for source in self.plan.sources if source.remote is not None]
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as requests:  # their time is waiting for the network
+            identities = {source.name: requests.submit(source_identity, source) for source in remote}
         for source in self.plan.sources:
             try:
-                identity = input_identity(source.path)
+                identity = identities[source.name].result() if source.remote else source_identity(source)
             except OSError as error:
                 keys.append(None)
                 failed[source.name] = ReportEntry(
                     source.name,
-                    str(source.path),
+                    source.location,
                     "failed",
                     reason=f"cannot be read: {error.strerror or error}",
                     subject=source.subject,
@@ -273,13 +341,19 @@ class _Run:
         tasks = [
             Task(
                 source.name,
-                VideoTask(source, key, folder.spool_path(key), folder.part_path(key)),
-                weight=_bytes(source.path),
+                VideoTask(
+                    source,
+                    key,
+                    folder.spool_path(key),
+                    folder.part_path(key),
+                    self.plan.remote.part_url(folder.part_path(key)) if self.plan.remote else None,
+                ),
+                weight=float(source_bytes(source)),
             )
             for source, key in todo
         ]
-        outcomes = run_on_devices(
-            self.plan.workers,
+        run_all = self.cluster.run_tasks if self.cluster else partial(run_on_devices, self.plan.workers)
+        outcomes = run_all(
             tasks,
             "aucli.inference.worker:set_up",
             on_event=self.on_event,
@@ -294,7 +368,7 @@ class _Run:
                 source, key = task.payload.source, task.payload.key
                 yield ReportEntry(
                     source.name,
-                    str(source.path),
+                    source.location,
                     "failed",
                     reason=outcome.reason,
                     subject=source.subject,
@@ -338,13 +412,6 @@ class _Run:
             "system": platform.system(),
             "device": self.devices[0].partition(":")[0],
         }
-
-
-def _bytes(path: Path) -> float:
-    try:
-        return float(path.stat().st_size)
-    except OSError:
-        return 0.0
 
 
 def _versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ ever, `ProcessPoolExecutor` fails all that is left), so this module owns its pro
 from __future__ import annotations
 
 import signal
+import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,11 +16,11 @@ from multiprocessing.connection import wait
 from typing import Any, NoReturn
 
 from aucli.errors import AucliError, OutputError, WorkerError
-from aucli.inference.events import EventHook, WorkerLost
+from aucli.inference.events import Event, EventHook, WorkerLost
 from aucli.inference.worker_main import SUPERVISOR_SIGNALS
 from aucli.inference.worker_process import Job, Place, Task, WorkerProcess
 
-__all__ = ["Task", "TaskFailure", "run_tasks", "stop_on_sigterm"]
+__all__ = ["StandingWorker", "Task", "TaskFailure", "run_tasks", "stop_on_sigterm"]
 
 _STARTS = 2  # a worker that dies twice while it starts will not start
 
@@ -114,6 +115,19 @@ class _Crew:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
+    def add(self, task: Task, place: Place) -> None:
+        """One more task, for the worker that waits, else for a new one."""
+        idle = next((worker for worker in self._workers if worker.is_ready and worker.job is None), None)
+        if idle is None:
+            self.start(place, Job(task))
+        else:
+            idle.give(Job(task))
+
+    def stop(self) -> None:
+        """Ask all workers to end, without waiting; from any thread."""
+        for worker in self._workers:
+            worker.terminate()
+
     def wait(self) -> list[WorkerProcess]:
         """The workers that have something to say, as soon as there is one."""
         ready = wait([worker.connection for worker in self._workers])
@@ -148,8 +162,7 @@ class _Crew:
         return None
 
     def close(self) -> None:
-        for worker in self._workers:
-            worker.terminate()
+        self.stop()
         for worker in self._workers:
             worker.end()
 
@@ -180,6 +193,64 @@ class _Crew:
             return None
         times = {1: "", 2: " twice"}.get(job.deaths, f" {job.deaths} times")
         return job.task, TaskFailure(f"worker died ({how}){times}{_hint(how)}")
+
+
+class StandingWorker:
+    """One worker process that stays between tasks, which come one after the other, each when it is there.
+
+    setup, settings: as for `run_tasks`. Nothing is started before the first task.
+    """
+
+    def __init__(self, setup: str, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self._place = Place(setup, settings, environment)
+        self._crew: _Crew | None = None
+        self._working = threading.Lock()
+        self._is_over = False
+
+    def run(self, task: Task, on_event: EventHook) -> Any | TaskFailure:
+        """The task's result, or why it has none; see `run_tasks` for what is tried again.
+
+        Raises:
+            AucliError: as `run_tasks`; or `stop` was called.
+        """
+        with self._working:
+            crew = self._crew = self._crew or _Crew([], self._tell, retries=1)
+            self._on_event = on_event
+            crew.add(task, self._place)
+            try:
+                while True:
+                    for worker in crew.wait():
+                        message = worker.receive()
+                        if self._is_over:
+                            raise WorkerError("the worker was stopped")
+                        outcome = crew.handle(worker, message)
+                        if outcome is not None:
+                            return outcome[1]
+            except BaseException:
+                self._end()
+                raise
+
+    def _tell(self, event: Event) -> None:
+        self._on_event(event)
+
+    def rest(self) -> None:
+        """End the process, unless it is at work; the next task starts a fresh one."""
+        if self._working.acquire(blocking=False):
+            self._end()
+            self._working.release()
+
+    def stop(self) -> None:
+        """End the process, at work or not; there will be no next task."""
+        self._is_over = True
+        if self._crew is not None:
+            self._crew.stop()
+        with self._working:
+            self._end()
+
+    def _end(self) -> None:
+        if self._crew is not None:
+            self._crew.close()
+        self._crew = None
 
 
 def _hint(how: str) -> str:

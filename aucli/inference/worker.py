@@ -26,6 +26,7 @@ from aucli.inference.timing import UNTIMED, StageTimer
 from aucli.media.decode import open_decoder
 from aucli.media.decode.choose import selected_rate, window_of
 from aucli.media.probe import probe
+from aucli.media.remote import local_copy
 from aucli.sinks.primary import only_track
 from aucli.sinks.report import ReportEntry
 from aucli.sinks.rows import rows_to_batch
@@ -51,6 +52,12 @@ def set_up(
             send(StagesTimed(worker, device, stage_timer.take()))
 
     def process(task: VideoTask, send: EventHook) -> ReportEntry:
+        with local_copy(task.source) as source:
+            entry = process_file(replace(task, source=source), send)
+        path, location = str(source.path), task.source.location
+        return replace(entry, reason=None if entry.reason is None else entry.reason.replace(path, location))
+
+    def process_file(task: VideoTask, send: EventHook) -> ReportEntry:
         start = time.perf_counter()
         source = task.source
         # The header counts the whole video: of use only where all of it is selected.
@@ -145,7 +152,7 @@ def _finish(
         # The file is readable, but nothing of it was selected.
         return ReportEntry(
             task.source.name,
-            str(task.source.path),
+            task.source.location,
             "failed",
             reason=problem or "; ".join(summary.notes) or "no frame was selected",
             subject=task.source.subject,
@@ -154,7 +161,7 @@ def _finish(
         )
     return ReportEntry(
         task.source.name,
-        str(task.source.path),
+        task.source.location,
         "partial" if problem else "ok" if tally.faces else "no_face",
         reason=problem,
         subject=task.source.subject,

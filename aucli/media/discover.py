@@ -35,6 +35,7 @@ from aucli.media.kinds import (
 )
 from aucli.media.lists import ListRow, read_list
 from aucli.media.names import Rejected, name_below, with_unique_names
+from aucli.media.remote import is_remote, remote_entries, without_file_scheme
 
 _ANNOTATED = "has the name of a video that annotate has drawn on; if it is none, give it by its own name"
 
@@ -54,7 +55,8 @@ def discover(inputs: Sequence[str | Path]) -> Discovery:
     """Find all sources behind the inputs: in their order, naturally sorted inside folders, each once.
 
     Args:
-        inputs: videos, pictures, folders, globs (`**` crosses folders), list.txt, list.csv.
+        inputs: videos, pictures, folders, globs (`**` crosses folders), list.txt, list.csv; also by address,
+            see `remote`.
 
     Raises:
         InputNotFoundError: a path that does not exist, a glob without a match, a folder without a
@@ -75,6 +77,9 @@ def _entries_of(given: str, list_folder: Path | None = None) -> list[Entry]:
     """All entries behind one input; inside a list, paths and names are relative to the list's folder."""
     if not given.strip():
         raise UsageError(f"an empty path: give {ACCEPTED}; a dot means this folder")
+    if is_remote(given):
+        return remote_entries(given)
+    given = without_file_scheme(given)
     # os.path: Path.expanduser raises on a file whose name begins with a tilde.
     path = (list_folder or Path()) / os.path.expanduser(given)  # noqa: PTH111
     found = _stat(path)
@@ -228,7 +233,8 @@ def _each_once(entries: Sequence[Entry]) -> list[Entry]:
         if isinstance(entry, Rejected):
             kept.setdefault((_real(entry.path), None, None), entry)
             continue
-        key = (_real(entry.path), entry.start_seconds, entry.end_seconds)
+        where = _real(entry.path) if entry.remote is None else entry.remote.url
+        key = (where, entry.start_seconds, entry.end_seconds)
         before = kept.get(key)
         if not isinstance(before, Source):
             kept[key] = entry
@@ -236,8 +242,8 @@ def _each_once(entries: Sequence[Entry]) -> list[Entry]:
             kept[key] = dataclasses.replace(before, subject=entry.subject)
         elif entry.subject not in (None, before.subject):
             raise UsageError(
-                f"{entry.path} is given twice, with the subjects {before.subject!r} and {entry.subject!r}: "
-                "keep one of the two lines"
+                f"{entry.location} is given twice, with the subjects {before.subject!r} and "
+                f"{entry.subject!r}: keep one of the two lines"
             )
     return list(kept.values())
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from aucli.datatypes import Source
 from aucli.media.kinds import is_picture_name
+from aucli.media.remote import remote_identity
 
 _SAMPLE_BYTES = 64 * 1024
 
@@ -36,6 +37,15 @@ def input_identity(path: Path) -> dict[str, Any]:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "samples_sha256": samples.hexdigest()}
 
 
+def source_identity(source: Source) -> dict[str, Any]:
+    """`input_identity` of a source wherever it lies; of what has an address without fetching all of it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return input_identity(source.path) if source.remote is None else remote_identity(source.remote)
+
+
 def content_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     """The part of an `input_identity` that a copy of the file shares: all but the time of its last change."""
     return {name: value for name, value in identity.items() if name != "mtime_ns"}
@@ -50,14 +60,14 @@ def part_key(
 ) -> str:
     """16 hex digits that change whenever the rows of this input could.
 
-    identity: `input_identity(source.path)`. value_fields: `ExtractConfig.value_fields()`.
+    identity: `source_identity(source)`. value_fields: `ExtractConfig.value_fields()`.
     model_sha256: of the weights and the card, because thresholds and crop convention are part of the
     result. version: of aucli.
     """
     return _digest(
         {
             "input": dict(identity),
-            "path": str(source.path.resolve()),
+            "path": str(source.path.resolve()) if source.remote is None else source.remote.url,
             "name": source.name,
             "kind": source.kind,
             "subject": source.subject,

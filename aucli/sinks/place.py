@@ -21,10 +21,17 @@ class OutputPlace:
     """The output as named with -o: one Parquet file, or a folder with one file per video.
 
     path: `out.parquet`, or the folder. work: holds what is in progress; gone after a finished run.
+    url: where `path` is the copy of an output that has an address.
     """
 
     path: Path
     single_file: bool
+    url: str | None = None
+
+    @property
+    def location(self) -> Path | str:
+        """What the user named: the path or the address."""
+        return self.path if self.url is None else self.url
 
     @property
     def work(self) -> Path:

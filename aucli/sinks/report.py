@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from aucli.datatypes import Status
 from aucli.errors import ShapeError
+from aucli.sinks.share import Share
 
 EXIT_OK = 0
 EXIT_SOME_FAILED = 3
@@ -80,6 +81,7 @@ class Report:
     started, finished: ISO 8601 with time zone.
     versions: of aucli, Python and the packages that compute.
     machine: host, devices, processes; plain JSON values.
+    share: what this run had of all inputs, for one shard of several.
     """
 
     entries: tuple[ReportEntry, ...]
@@ -90,6 +92,12 @@ class Report:
     wall_seconds: float
     machine: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    share: Share | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """See `exit_code`; a shard that got no input has nothing to fail in."""
+        return EXIT_OK if self.share and not self.entries else exit_code(self.entries)
 
     @property
     def totals(self) -> dict[str, Any]:
@@ -112,7 +120,7 @@ class Report:
         """Plain JSON values, as written beside the output and printed by `--json`."""
         return {
             "output": self.output,
-            "exit_code": exit_code(self.entries),
+            "exit_code": self.exit_code,
             "totals": self.totals,
             "entries": [entry.to_json() for entry in self.entries],
             "command_line": None if self.command_line is None else list(self.command_line),
@@ -120,6 +128,7 @@ class Report:
             "finished": self.finished,
             "machine": dict(self.machine),
             "versions": dict(self.versions),
+            "shard": None if self.share is None else self.share.to_json(),
         }
 
 

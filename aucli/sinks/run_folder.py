@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -87,7 +87,7 @@ class RunFolder:
         self._entries: dict[str, ReportEntry] = {}  # finished, by key
         self._spans: dict[str, _Span] = {}
         self._changed = False  # whether there are rows or attempts since the last finished run
-        self._reported: list[tuple[str, str, str]] | None = None  # what that run's report says
+        self._reported: tuple[list[tuple[str, str, str]], Any] | None = None  # what that run's report says
         self._over = False
 
     def __enter__(self) -> Self:
@@ -147,7 +147,8 @@ class RunFolder:
             span = _Span(part, 0, entry.rows)
             if not self.place.single_file:
                 entry = replace(entry, file=self._files[entry.key])
-                span = self._publish(entry, part, self.place.path / self._files[entry.key])
+                span = self._publish(entry, span, self.place.path / self._files[entry.key])
+                part.unlink()
             write_json(self.place.work / f"{entry.key}.json", entry.to_json())
             self._entries[entry.key], self._spans[entry.key] = entry, span
         self._states[entry.key] = entry.status
@@ -155,19 +156,35 @@ class RunFolder:
             self._write_manifest()
         return entry
 
-    def merge(self, entries: Sequence[ReportEntry]) -> Path | None:
+    def adopt(self, entry: ReportEntry, file: Path, start: int) -> ReportEntry:
+        """Take an input as done whose rows are in another finished output; returns its entry for the report.
+
+        file: holds its rows, from row `start` on; read when all are merged.
+        """
+        self._changed = True
+        entry, span = replace(entry, file=None), _Span(file, start, entry.rows)
+        if not self.place.single_file:
+            entry = replace(entry, file=self._files[entry.key])
+            span = self._publish(entry, span, self.place.path / self._files[entry.key])
+        self._entries[entry.key], self._spans[entry.key] = entry, span
+        self._states[entry.key] = entry.status
+        return entry
+
+    def merge(self, entries: Sequence[ReportEntry], *, even_without_rows: bool = False) -> Path | None:
         """Bring the rows of `entries` into the final file in that order; returns the output's path.
 
         Parts are read one after the other, so memory does not grow with their number. A file that
         already holds exactly these rows is left as it is. None when no entry has rows: then there is
         no new file, and one of an earlier run with other options or inputs is not touched. With one
         file per video all is in place since `commit`.
+
+        even_without_rows: write a file of no rows rather than none.
         """
         self._write_manifest()
         with_rows = [entry for entry in entries if entry.rows]
-        if not with_rows:
+        if not with_rows and not (even_without_rows and self.place.single_file):
             return None
-        if self.place.single_file and not self._holds_already(with_rows):
+        if self.place.single_file and not (with_rows and self._holds_already(with_rows)):
             self._changed = True
             with parquet_file(
                 self.place.path,
@@ -184,8 +201,9 @@ class RunFolder:
 
         When nothing was left to do, the earlier report stays, with the times of the real work.
         """
-        if self._changed or _outcomes(report.entries) != self._reported:
-            write_json(self.place.report, report.to_json(), temporary_folder=self.place.work)
+        value = report.to_json()
+        if self._changed or (_outcomes(report.entries), value["shard"]) != self._reported:
+            write_json(self.place.report, value, temporary_folder=self.place.work)
         self._remove_work()
         self._over = True
 
@@ -194,11 +212,11 @@ class RunFolder:
     def _find_finished(self, keys: Sequence[str]) -> None:
         """Entries of the last finished run whose rows are still where it left them."""
         try:
-            values = json.loads(self.place.report.read_bytes())["entries"]
-            entries = [ReportEntry.from_json(value) for value in values]
+            report = json.loads(self.place.report.read_bytes())
+            entries = [ReportEntry.from_json(value) for value in report["entries"]]
         except (OSError, ValueError, KeyError, TypeError):
             return  # no report, or not one of ours: nothing can be reused
-        self._reported = _outcomes(entries)
+        self._reported = _outcomes(entries), report.get("shard")
         spans = _spans_in(self.place.path) if self.place.single_file else {}
         wanted = set(keys)
         for entry in entries:
@@ -238,17 +256,16 @@ class RunFolder:
 
     # -- rows ---------------------------------------------------------------------------------
 
-    def _publish(self, entry: ReportEntry, part: Path, path: Path) -> _Span:
-        """Turn a part into the video's own file, with metadata."""
+    def _publish(self, entry: ReportEntry, span: _Span, path: Path) -> _Span:
+        """Make the video's own file of its rows, with metadata."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(path.parent, error) from error
         metadata = self._describe([entry])
         with parquet_file(path, self._schema, metadata=metadata, temporary_folder=self.place.work) as writer:
-            for batch in self._rows_of([entry], {entry.key: _Span(part, 0, entry.rows)}):
+            for batch in self._rows_of([entry], {entry.key: span}):
                 writer.write(batch)
-        part.unlink()
         return _Span(path, 0, entry.rows)
 
     def _rows_of(

@@ -44,6 +44,7 @@ def test_help_takes_less_than_three_tenths_of_a_second():
         *(
             "--help",
             "extract --help",
+            "merge --help",
             "annotate --help",
             "view --help",
             "events --help",

@@ -13,7 +13,7 @@ import pytest
 
 from aucli.errors import CheckpointError, OutputError, WorkerError
 from aucli.inference.events import VideoProgress, VideoStarted, WorkerLost
-from aucli.inference.supervisor import Task, TaskFailure, run_tasks, stop_on_sigterm
+from aucli.inference.supervisor import StandingWorker, Task, TaskFailure, run_tasks, stop_on_sigterm
 
 FUNCTIONS = "tests.inference.worker_functions"
 ROOT = Path(__file__).parents[2]
@@ -355,3 +355,69 @@ def test_the_supervisor_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
     assert printed.stdout == "set()\n"
+
+
+# -- a worker that stands between tasks ---------------------------------------------------------
+
+
+@pytest.fixture
+def standing(tmp_path):
+    worker = StandingWorker(f"{FUNCTIONS}:setup", {"log": str(tmp_path / "log")}, {})
+    yield worker
+    worker.stop()
+    assert children() == []
+
+
+def one(standing, events=None, **payload):
+    return standing.run(Task(payload["do"], {"name": payload["do"], **payload}), (events or []).append)
+
+
+def test_one_process_serves_task_after_task(standing, tmp_path):
+    assert children() == []  # nothing before the first task
+    assert [one(standing, do="square", value=value) for value in range(3)] == [0, 1, 4]
+    assert one(standing, do="refuse").reason == "clip.mp4: cannot be decoded"
+    assert one(standing, do="square", value=5) == 25
+    processes = {line.split()[1] for line in (tmp_path / "log").read_text().splitlines()}
+    assert len(processes) == 1
+
+
+def test_a_standing_worker_that_dies_is_replaced(standing, tmp_path):
+    events = []
+    assert (
+        standing.run(
+            Task("v", {"do": "die_once", "name": "v", "marker": str(tmp_path / "marker")}), events.append
+        )
+        == "second time"
+    )
+    assert [(event.video, event.retry) for event in events] == [("v", True)]
+    assert one(standing, do="die", signal=signal.SIGKILL).reason.startswith("worker died (signal 9) twice")
+    assert "KeyError" in one(standing, do="break").reason
+    assert one(standing, do="square", value=3) == 9
+    (process,) = children()
+    os.kill(process, signal.SIGKILL)  # while it waits
+    assert is_gone(process, 5)
+    assert one(standing, do="square", value=4) == 16
+
+
+def test_a_standing_worker_rests_and_stops(standing):
+    one(standing, do="square", value=1)
+    assert len(children()) == 1
+    standing.rest()
+    assert children() == []
+    assert one(standing, do="square", value=2) == 4  # a fresh one
+    threading.Timer(0.5, standing.stop).start()
+    start = time.monotonic()
+    with pytest.raises(WorkerError, match="stopped"):
+        one(standing, do="sleep", seconds=60)
+    assert time.monotonic() - start < 20
+    deadline = time.monotonic() + 10
+    while children() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert children() == []
+
+
+def test_what_the_set_up_of_a_standing_worker_raises_is_raised():
+    worker = StandingWorker(f"{FUNCTIONS}:setup_refused", {}, {})
+    with pytest.raises(CheckpointError, match="is damaged"):
+        one(worker, do="square", value=1)
+    assert children() == []

@@ -4,6 +4,7 @@ import pytest
 
 from aucli.errors import ShapeError
 from aucli.sinks.report import ReportEntry, exit_code
+from aucli.sinks.share import Share
 from tests.sinks.recipes import report_of
 
 OK = ReportEntry(
@@ -56,12 +57,22 @@ def test_totals():
     assert report_of([], None, wall_seconds=0.0).totals["fps"] == 0.0
 
 
+def test_a_shard_that_got_nothing_has_not_failed():
+    share = Share(3, 4, (), 2, "")
+    assert report_of([], None, share=share).exit_code == 0
+    assert report_of([], None).exit_code == 4
+    failed = report_of([FAILED], None, share=share)
+    assert failed.exit_code == 4
+    assert Share.from_json(failed.to_json()["shard"]) == share
+
+
 def test_report_as_json():
     values = json.loads(json.dumps(report_of([OK, FAILED], "out.parquet").to_json()))
     assert list(values) == [
         "output", "exit_code", "totals", "entries", "command_line",
-        "started", "finished", "machine", "versions",
+        "started", "finished", "machine", "versions", "shard",
     ]  # fmt: skip
+    assert values["shard"] is None
     assert values["exit_code"] == 3
     assert values["entries"][0]["top_aus"] == [["AU12", 0.75], ["AU6", 0.5]]
     assert values["entries"][1]["reason"] == "is empty (0 bytes)"
