@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from aucli.cli.names import shorten
+from aucli.cli.names import one_line, shorten
 from aucli.sinks.report import Report
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import packaged
@@ -88,8 +88,9 @@ def show_problems(report: Report, console: Console) -> None:
                 continue  # said with the first of them
             others = f" and {count - 1} more" if count > 1 else ""
         style = _STYLES[entry.status]
+        what = one_line(f"{entry.video}{others}: {entry.reason}")
         console.print(
-            f"[{style}]{entry.status}[/] {escape(entry.video)}{others}: {escape(entry.reason)}",
+            f"[{style}]{entry.status}[/] {escape(what)}",
             highlight=False,
             soft_wrap=True,
         )

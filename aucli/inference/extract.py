@@ -31,6 +31,7 @@ from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
+from aucli.inference.watch import Limits, usual_memory_bytes
 from aucli.media.discover import Discovery, discover
 from aucli.sinks.identity import content_identity, input_identity, part_key
 from aucli.sinks.metadata import output_metadata
@@ -257,6 +258,9 @@ class _Run:
             tasks,
             "aucli.inference.worker:set_up",
             on_event=self.on_event,
+            limits=Limits(
+                self.config.stall_seconds or None, self.config.worker_memory_bytes or usual_memory_bytes()
+            ),
             config=self.config,
             schema=self.schema,
         )

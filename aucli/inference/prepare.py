@@ -34,6 +34,7 @@ from aucli.inference.on_devices import run_on_devices
 from aucli.inference.prepare_recording import PictureFormat, PrepareConfig, RecordingTask, source_of
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.media.pictures import folder_pictures
+from aucli.plain_json import json_bytes
 from aucli.sinks.identity import input_identity
 from aucli.sinks.place import OutputPlace
 from aucli.sinks.report import Report, ReportEntry
@@ -285,7 +286,7 @@ class _Run:
             ],
             "versions": _versions(),
         }
-        return {METADATA_KEY: json.dumps(value, ensure_ascii=False).encode()}
+        return {METADATA_KEY: json_bytes(value)}
 
 
 def crop_folder(name: str, key: str) -> str:

@@ -20,6 +20,7 @@ from aucli.inference.events import EventHook, VideoProgress, VideoStarted
 from aucli.inference.parallel_detector import ParallelDetector
 from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse
 from aucli.inference.predictor import Predictor
+from aucli.inference.pulse import pulse
 from aucli.inference.tally import Tally
 from aucli.inference.task import VideoTask
 from aucli.media.decode import open_decoder
@@ -70,9 +71,15 @@ def set_up(
         try:
             with open_decoder(source, config.selection, config.decoder) as decoder:
                 try:
-                    with closing(
-                        analyse(decoder, detector, predictor, here, detections_at_once=at_once)
-                    ) as chunks:
+                    with (
+                        pulse(
+                            lambda: (decoder.summary, tally.frames),
+                            lambda: send(VideoProgress(source.name, tally.frames)),
+                        ),
+                        closing(
+                            analyse(decoder, detector, predictor, here, detections_at_once=at_once)
+                        ) as chunks,
+                    ):
                         for chunk in chunks:
                             tally.add(chunk)
                             spool.write(

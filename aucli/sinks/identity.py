@@ -13,6 +13,7 @@ from aucli.datatypes import Source
 from aucli.media.kinds import is_picture_name
 
 _SAMPLE_BYTES = 64 * 1024
+KEY_LENGTH = 16  # hex digits
 
 
 def input_identity(path: Path) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def part_key(
             "model": model_sha256,
             "version": version,
         }
-    )[:16]
+    )[:KEY_LENGTH]
 
 
 def _digest(value: Any) -> str:
