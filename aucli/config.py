@@ -30,12 +30,14 @@ _LOG = logging.getLogger(__name__)
 DetectorName = Literal["mtcnn", "insightface"]
 DecoderName = Literal["auto", "pyav", "torchcodec", "pyav-cuda", "decord"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+_LEAST_WORKER_BYTES = 10**9  # the libraries alone take half of it
+
 PrimaryRule = Literal["largest", "central", "longest"]
 
 
 @dataclass(frozen=True)
 class ExtractConfig:
-    """Everything that decides what `extract` does; the last four fields never change a value.
+    """Everything that decides what `extract` does; the last six fields never change a value.
 
     Raises:
         UsageError: a value outside its range, with what to type instead.
@@ -54,6 +56,8 @@ class ExtractConfig:
     batch_size: int | None = None  # None: chosen from the device
     jobs: int | None = None  # processes on the CPU; None: chosen from the cores
     profile: str | None = None  # .json file for the times of the stages; None: nothing is timed
+    stall_seconds: float = 300.0  # without progress, after which a video is given up; 0: never
+    worker_memory_bytes: int | None = None  # of one process; None: three quarters of what there is
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -76,13 +80,20 @@ class ExtractConfig:
             raise UsageError(
                 f"--profile {self.profile}: name a .json file, for instance --profile trace.json"
             )
+        if not 0 <= self.stall_seconds < math.inf:
+            raise UsageError(f"--stall-seconds {self.stall_seconds:g}: must be 0 (no limit) or more")
+        if self.worker_memory_bytes is not None and self.worker_memory_bytes < _LEAST_WORKER_BYTES:
+            least = _LEAST_WORKER_BYTES / 1e9
+            raise UsageError(
+                f"--worker-memory {self.worker_memory_bytes / 1e9:g}: must be {least:g} GB or more"
+            )
         if self.min_face < 20:
             raise UsageError(f"--min-face {self.min_face}: must be 20 or more pixels")
 
     def value_fields(self) -> dict[str, Any]:
         """The fields on which the rows depend, as plain JSON values: the part of a resume key."""
         kept = asdict(self)
-        for name in ("device", "batch_size", "jobs", "profile"):
+        for name in ("device", "batch_size", "jobs", "profile", "stall_seconds", "worker_memory_bytes"):
             del kept[name]
         return kept
 
@@ -135,6 +146,13 @@ def _shard(text: str) -> Shard:
     return Shard(int(number), int(count))
 
 
+def _gigabytes_or_auto(text: str) -> int | None:
+    try:
+        return None if text == "auto" else int(1e9 * _number(text))
+    except ValueError:
+        raise ValueError("must be auto or a number of gigabytes, for instance 8") from None
+
+
 def _switch(text: str) -> bool:
     value = {"1": True, "true": True, "yes": True, "on": True}.get(text.lower(), False)
     if not value and text.lower() not in {"0", "false", "no", "off"}:
@@ -163,6 +181,8 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "shard": _shard,
     "engine": str,
     "scheduler": str,
+    "stall_seconds": _number,
+    "worker_memory": _gigabytes_or_auto,
     "fresh": _switch,
     "fail_fast": _switch,
     "dry_run": _switch,
@@ -216,6 +236,8 @@ def extract_config(settings: Mapping[str, Any]) -> ExtractConfig:
     selection = {_SELECTION[name]: value for name, value in settings.items() if name in _SELECTION}
     names = {entry.name for entry in fields(ExtractConfig)}
     rest = {name: value for name, value in settings.items() if name in names}
+    if "worker_memory" in settings:
+        rest["worker_memory_bytes"] = settings["worker_memory"]
     return ExtractConfig(selection=Selection(**selection), **rest)
 
 
@@ -247,6 +269,8 @@ def _load_file(file: Path) -> dict[str, Any]:
         raise InputNotFoundError(f"--config {file}: there is no such file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"--config {file}: cannot be read as TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"--config {file}: cannot be read as TOML: it is nested too deep") from None
     values: dict[str, object] = {}
     for key, value in entries.items():
         name = key.replace("-", "_")

@@ -138,6 +138,19 @@ def extract(
     scheduler: Annotated[
         str | None, _value(_RUN, "ADDRESS", "The Dask cluster's scheduler. Default: one made here.")
     ] = None,
+    stall_seconds: Annotated[
+        str | None,
+        _value(_RUN, "N", "Give a video up after N seconds without progress; 0: never.", default="300"),
+    ] = None,
+    worker_memory: Annotated[
+        str | None,
+        _value(
+            _RUN,
+            "auto|GB",
+            "Give a video up when its process takes more memory; auto: three quarters of what there is.",
+            default="auto",
+        ),
+    ] = None,
     fresh: Annotated[bool | None, _switch("fresh", "Start anew; do not go on from an earlier run.")] = None,
     fail_fast: Annotated[bool | None, _switch("fail-fast", "Stop at the first input that fails.")] = None,
     dry_run: Annotated[bool | None, _switch("dry-run", "Show what would be done; write nothing.")] = None,

@@ -33,6 +33,7 @@ from aucli.cli.extract import extract
 from aucli.cli.leave import leave_at_once
 from aucli.cli.merge import merge
 from aucli.cli.models.app import models
+from aucli.cli.names import one_line
 from aucli.cli.prepare import prepare
 from aucli.cli.report import report
 from aucli.cli.summarise import summarise
@@ -86,7 +87,7 @@ class _OneLineErrors(TyperGroup):
 def _say(message: str, exit_code: int, error: BaseException) -> int:
     if _LOG.isEnabledFor(logging.DEBUG):
         traceback.print_exception(error)
-    print("aucli:", message.replace("\n", " "), file=sys.stderr)
+    print("aucli:", one_line(message.replace("\n", " ")), file=sys.stderr)
     return exit_code
 
 

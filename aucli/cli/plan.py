@@ -10,7 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from aucli.cli.names import shorten
+from aucli.cli.names import one_line, shorten
 from aucli.cli.summary import stdout_console
 from aucli.config import ExtractConfig
 from aucli.datatypes import Shard, Source
@@ -52,7 +52,7 @@ def show_plan(
         )
     console.print(table)
     for entry in plan.rejected:
-        console.print(f"not read: {entry.video}: {entry.reason}", markup=False, soft_wrap=True)
+        console.print(one_line(f"not read: {entry.video}: {entry.reason}"), markup=False, soft_wrap=True)
     devices = ", ".join(dict.fromkeys(worker.device for worker in plan.workers))
     of_all = f" of {plan.share.inputs} ({plan.share})" if plan.share else ""
     console.print(

@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from aucli.cli.names import shorten
+from aucli.cli.names import one_line, shorten
 from aucli.datatypes import counted
 from aucli.inference.events import (
     Event,
@@ -181,4 +181,4 @@ def progress_bars(console: Console) -> Progress:
 
 
 def _lost(event: WorkerLost) -> str:
-    return f"{event.video}: {event.reason}; {'trying again' if event.retry else 'given up'}"
+    return f"{one_line(event.video)}: {event.reason}; {'trying again' if event.retry else 'given up'}"

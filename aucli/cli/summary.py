@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from aucli.cli.names import shorten
+from aucli.cli.names import one_line, shorten
 from aucli.sinks.place import OutputPlace
 from aucli.sinks.report import Report
 from aucli.zoo.card import Card
@@ -90,8 +90,9 @@ def show_problems(report: Report, console: Console) -> None:
                 continue  # said with the first of them
             others = f" and {count - 1} more" if count > 1 else ""
         style = _STYLES[entry.status]
+        what = one_line(f"{entry.video}{others}: {entry.reason}")
         console.print(
-            f"[{style}]{entry.status}[/] {escape(entry.video)}{others}: {escape(entry.reason)}",
+            f"[{style}]{entry.status}[/] {escape(what)}",
             highlight=False,
             soft_wrap=True,
         )

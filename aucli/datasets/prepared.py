@@ -18,7 +18,6 @@ The crops' convention is `PREPARED_CROP` and stands in the table's metadata, und
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ import pyarrow.parquet as pq
 
 from aucli.datatypes import CropConvention
 from aucli.errors import UsageError
+from aucli.plain_json import json_bytes, read_json
 
 PREPARED_CROP = CropConvention(size=256, scale=0.9 * 224 / 256, shift_y=-0.1 * 224 / 256)
 """Its middle of 224 pixels is the crop of the default convention: resized to 256 and centre-cropped to 224,
@@ -56,7 +56,7 @@ def table_schema(
         pa.field("fold", pa.int32()),
         pa.field("split", pa.string()),
     ]
-    about = None if metadata is None else {METADATA_KEY: json.dumps(metadata, ensure_ascii=False).encode()}
+    about = None if metadata is None else {METADATA_KEY: json_bytes(metadata)}
     return pa.schema(fields, metadata=about)
 
 
@@ -77,9 +77,9 @@ def prepared_metadata(root: Path) -> dict[str, Any] | None:
         return None
     try:
         found = (pq.read_schema(path).metadata or {}).get(METADATA_KEY)
-    except (pa.ArrowException, OSError) as error:
+        value = read_json(found) if found else {}
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as Parquet ({error}); run aucli prepare again") from error
-    value = json.loads(found) if found else {}
     return value if "prepared" in value else None
 
 

@@ -11,6 +11,8 @@ from pathlib import Path, PurePath
 from aucli.datatypes import Source
 from aucli.errors import UsageError
 from aucli.media.encode import FALLBACK_SUFFIXES, FORMATS, comment_of
+from aucli.media.names import cut_name
+from aucli.sinks.atomic import TEMPORARY_SUFFIX
 from aucli.sinks.extraction import ExtractedVideo
 from aucli.sinks.report import ReportEntry
 
@@ -116,6 +118,7 @@ def _tasks(sources: Sequence[Source], output: str | Path | None) -> list[Annotat
 
 def _distinct(paths: Sequence[Path]) -> list[Path]:
     """`clip.annotated.mp4` for each `clip.mov`; where two would be the same, `clip.mov.annotated.mp4`."""
+    paths = [path.with_name(cut_name(path.name, len(f"{_ENDING}{TEMPORARY_SUFFIX}"))) for path in paths]
     short = [path.with_suffix(_ENDING) for path in paths]
     count = Counter(short)
     outputs = [

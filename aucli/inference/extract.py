@@ -36,6 +36,7 @@ from aucli.inference.shards import divide, source_bytes
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
 from aucli.media.decode import check_decoder, decoders_tried
+from aucli.inference.watch import Limits, usual_memory_bytes
 from aucli.media.discover import Discovery, discover
 from aucli.media.remote import Storage
 from aucli.sinks.identity import content_identity, part_key, source_identity
@@ -357,6 +358,9 @@ class _Run:
             tasks,
             "aucli.inference.worker:set_up",
             on_event=self.on_event,
+            limits=Limits(
+                self.config.stall_seconds or None, self.config.worker_memory_bytes or usual_memory_bytes()
+            ),
             config=self.config,
             schema=self.schema,
         )

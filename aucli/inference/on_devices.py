@@ -8,6 +8,7 @@ from typing import Any
 from aucli.inference.devices import WorkerPlan
 from aucli.inference.events import EventHook
 from aucli.inference.supervisor import Outcome, Task, run_tasks
+from aucli.inference.watch import Limits
 from aucli.media.decode.lent import ffmpeg_for_torchcodec
 
 
@@ -17,11 +18,12 @@ def run_on_devices(
     setup: str,
     *,
     on_event: EventHook,
+    limits: Limits | None = None,
     **settings: Any,
 ) -> Generator[Outcome, None, None]:
     """`run_tasks` with as many of these processes as there are tasks for; settings go to every set-up.
 
-    setup: `module:function`; it also gets `device`, `threads` and `worker`.
+    setup: `module:function`; it also gets `device`, `threads` and `worker`. limits: see `run_tasks`.
 
     Raises:
         AucliError: see `run_tasks`.
@@ -36,6 +38,7 @@ def run_on_devices(
             for number, worker in enumerate(workers)
         ],
         on_event=on_event,
+        limits=limits,
         # Parallelism is over videos and pictures; threads inside operations would only compete.
         environments=[{"OMP_NUM_THREADS": "1", **lent}] * len(workers),
     )

@@ -35,6 +35,7 @@ from aucli.inference.prepare_recording import PictureFormat, PrepareConfig, Reco
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.media.decode import check_decoder
 from aucli.media.pictures import folder_pictures
+from aucli.plain_json import json_bytes
 from aucli.sinks.identity import input_identity
 from aucli.sinks.place import OutputPlace
 from aucli.sinks.report import Report, ReportEntry
@@ -287,7 +288,7 @@ class _Run:
             ],
             "versions": _versions(),
         }
-        return {METADATA_KEY: json.dumps(value, ensure_ascii=False).encode()}
+        return {METADATA_KEY: json_bytes(value)}
 
 
 def crop_folder(name: str, key: str) -> str:

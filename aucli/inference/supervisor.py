@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 
 from aucli.errors import AucliError, OutputError, WorkerError
 from aucli.inference.events import Event, EventHook, WorkerLost
+from aucli.inference.watch import LOOK_SECONDS, Limits
 from aucli.inference.worker_main import SUPERVISOR_SIGNALS
 from aucli.inference.worker_process import Job, Place, Task, WorkerProcess
 
@@ -44,6 +46,7 @@ def run_tasks(
     on_event: EventHook,
     retries: int = 1,
     environments: Sequence[Mapping[str, str]] | None = None,
+    limits: Limits | None = None,
 ) -> Generator[Outcome, None, None]:
     """Run all tasks, one process per entry of `setup_kwargs`, and yield results as they come.
 
@@ -52,6 +55,7 @@ def run_tasks(
     on_event: gets what processors send, and `WorkerLost`; called in this process, between results.
     retries: how often a task goes to a fresh worker after its worker died.
     environments: per worker, variables added to this process's (`OMP_NUM_THREADS`, ...).
+    limits: of each task; a worker that goes beyond them is ended and its task fails, without a retry.
 
     A task that raises, or whose workers died, becomes a `TaskFailure`; the others go on. Wrap the
     iterator in `contextlib.closing`: whenever it is closed, also by an interrupt, all workers are
@@ -62,7 +66,7 @@ def run_tasks(
         WorkerError: the set-up raised something else, or its process died twice.
         OutputError: a processor could not write the output; it could not for another video either.
     """
-    crew = _Crew(tasks, on_event, retries)
+    crew = _Crew(tasks, on_event, retries, limits or Limits())
     environments = environments or [{}] * len(setup_kwargs)
     try:
         for kwargs, environment in list(zip(setup_kwargs, environments, strict=True))[: len(tasks)]:
@@ -72,6 +76,7 @@ def run_tasks(
                 outcome = crew.handle(worker, worker.receive())
                 if outcome is not None:
                     yield outcome
+            yield from crew.end_those_beyond_limits()
     finally:
         crew.close()
 
@@ -96,11 +101,13 @@ def stop_on_sigterm() -> Iterator[None]:
 class _Crew:
     """The queue and the workers on it."""
 
-    def __init__(self, tasks: Sequence[Task], on_event: EventHook, retries: int) -> None:
+    def __init__(self, tasks: Sequence[Task], on_event: EventHook, retries: int, limits: Limits) -> None:
         self._queue = deque(Job(task) for task in sorted(tasks, key=lambda task: -task.weight))
         self._workers: list[WorkerProcess] = []
         self._on_event = on_event
         self._retries = retries
+        self._limits = limits
+        self._looked = time.monotonic()
 
     @property
     def is_busy(self) -> bool:
@@ -111,7 +118,7 @@ class _Crew:
         # worker inherits the block and lifts it once it has decided what the signals mean to it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SUPERVISOR_SIGNALS)
         try:
-            self._workers.append(WorkerProcess(place, job))
+            self._workers.append(WorkerProcess(place, job, self._limits))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -129,8 +136,9 @@ class _Crew:
             worker.terminate()
 
     def wait(self) -> list[WorkerProcess]:
-        """The workers that have something to say, as soon as there is one."""
-        ready = wait([worker.connection for worker in self._workers])
+        """The workers that have something to say, as soon as there is one; none when it is time to look."""
+        timeout = None if self._limits == Limits() else LOOK_SECONDS
+        ready = wait([worker.connection for worker in self._workers], timeout)
         return [worker for worker in self._workers if worker.connection in ready]
 
     def handle(self, worker: WorkerProcess, message: tuple[Any, ...]) -> Outcome | None:
@@ -160,6 +168,22 @@ class _Crew:
                     worker.give(self._next_job())
                 return job.task, TaskFailure(text, details)
         return None
+
+    def end_those_beyond_limits(self) -> Iterator[Outcome]:
+        """End workers that hang or take too much memory; gives the outcomes of their tasks."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        seconds, self._looked = now - self._looked, now
+        for worker in list(self._workers):
+            job = worker.job
+            why = worker.watch.look(seconds) if job is not None and worker.is_ready else None
+            if job is None or why is None or worker.connection.poll():  # it has just said something
+                continue
+            self._on_event(WorkerLost(job.task.video, why, retry=False))
+            worker.kill()
+            self._replace(worker, None)
+            yield job.task, TaskFailure(why)
 
     def close(self) -> None:
         self.stop()

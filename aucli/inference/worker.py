@@ -20,6 +20,7 @@ from aucli.inference.events import EventHook, StagesTimed, VideoProgress, VideoS
 from aucli.inference.parallel_detector import ParallelDetector
 from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse
 from aucli.inference.predictor import Predictor
+from aucli.inference.pulse import pulse
 from aucli.inference.tally import Tally
 from aucli.inference.task import VideoTask
 from aucli.inference.timing import UNTIMED, StageTimer
@@ -77,9 +78,17 @@ def set_up(
         try:
             with open_decoder(source, config.selection, config.decoder, device) as decoder:
                 try:
-                    with closing(
-                        analyse(decoder, detector, predictor, here, detections_at_once=at_once, timer=timer)
-                    ) as chunks:
+                    with (
+                        pulse(
+                            lambda: (decoder.summary, tally.frames),
+                            lambda: send(VideoProgress(source.name, tally.frames)),
+                        ),
+                        closing(
+                            analyse(
+                                decoder, detector, predictor, here, detections_at_once=at_once, timer=timer
+                            )
+                        ) as chunks,
+                    ):
                         for chunk in chunks:
                             with timer("write"):
                                 tally.add(chunk)

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from aucli.inference.watch import Limits, Watch
+
 _TERMINATE_SECONDS = 2.0
+_KILL_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Place:
 class WorkerProcess:
     """A running worker; `job` is what it is on, or gets as soon as it is ready."""
 
-    def __init__(self, place: Place, job: Job | None) -> None:
+    def __init__(self, place: Place, job: Job | None, limits: Limits) -> None:
         self.place = place
         self.job = job
         self.is_ready = False
@@ -67,11 +70,13 @@ class WorkerProcess:
             theirs.close()
             os.close(parent_fd)
         self.connection = Connection(ours.detach())
+        self.watch = Watch(limits, self._process.pid)
         self._send((place.setup, dict(place.kwargs)))
 
     def give(self, job: Job | None) -> None:
         """Hand it a job, or note that there is none."""
         self.job = job
+        self.watch.heard()
         if job is not None:
             self._send(job.task.payload)
 
@@ -85,6 +90,7 @@ class WorkerProcess:
             message: tuple[Any, ...] = self.connection.recv()
         except (EOFError, OSError):
             return "lost", self._how_it_ended()
+        self.watch.heard()
         return message
 
     def _how_it_ended(self) -> str:
@@ -98,6 +104,10 @@ class WorkerProcess:
         """Ask the process to end, without waiting."""
         self._process.terminate()
 
+    def kill(self) -> None:
+        """End the process whatever state it is in, without waiting."""
+        self._process.kill()
+
     def end(self) -> None:
         """End the process if it still runs, wait for it, and close the pipes."""
         self._process.terminate()
@@ -105,7 +115,8 @@ class WorkerProcess:
             self._process.wait(timeout=_TERMINATE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            with suppress(subprocess.TimeoutExpired):  # stuck in the system, on a disk that does not answer
+                self._process.wait(timeout=_KILL_SECONDS)
         self.connection.close()
         with suppress(OSError):  # closed before
             os.close(self._alive_fd)

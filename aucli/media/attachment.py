@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from aucli.plain_json import read_json
+
 _OURS = UUID("8f6f2b0e-0d5c-4d0e-9a55-2f1c8f7a9c31").bytes
 _TAIL = struct.Struct(">I16s")  # bytes of the text, and by what it is known
 _LARGEST = 1 << 20
@@ -43,7 +45,7 @@ def attached(path: Path) -> dict[str, Any] | None:
             if known != _OURS or length > min(_LARGEST, end - _TAIL.size):
                 return None
             file.seek(end - _TAIL.size - length)
-            values = json.loads(file.read(length))
+            values = read_json(file.read(length))
     except (OSError, struct.error, ValueError):
         return None
     return values if isinstance(values, dict) else None

@@ -17,6 +17,8 @@ from av.video.stream import VideoStream
 from aucli.errors import MediaError
 from aucli.media.truncation import missing_bytes
 
+LARGEST_PICTURE_PIXELS = 8192 * 8192  # twice 8K; a damaged header may ask for all the memory there is
+
 
 def ffmpeg_name(path: Path) -> str:
     """The name to give FFmpeg for a file: in a bare name it takes the part before a colon for a protocol."""
@@ -47,11 +49,23 @@ def open_video(path: Path, hwaccel: HWAccel | None = None) -> tuple[InputContain
     if stream.codec_context is None:
         container.close()
         raise MediaError(f"{path}: its video codec is not known to FFmpeg {av.ffmpeg_version_info}")
+    if stream.width * stream.height > LARGEST_PICTURE_PIXELS:
+        size = f"{stream.width} x {stream.height}"
+        container.close()
+        raise MediaError(
+            f"{path}: its pictures have {size} pixels, more than {LARGEST_PICTURE_PIXELS:,}: the "
+            "header is damaged, or the video has to be scaled down first"
+        )
     # Several threads give different pictures from run to run where a file is damaged; the files of a
     # run are decoded side by side instead.
     stream.codec_context.thread_type = "NONE"
     stream.codec_context.thread_count = 1
     return container, stream
+
+
+def videos_in(container: InputContainer) -> list[VideoStream]:
+    """The video streams, without cover pictures."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 def packets_of(

@@ -38,6 +38,7 @@ from aucli.media.names import Rejected, name_below, with_unique_names
 from aucli.media.remote import is_remote, remote_entries, without_file_scheme
 
 _ANNOTATED = "has the name of a video that annotate has drawn on; if it is none, give it by its own name"
+_LEADS_NOWHERE = "is a link that leads to no file"
 
 Entry = Source | Rejected
 FolderId = tuple[int, int]  # device and inode: the same folder under any name
@@ -84,6 +85,8 @@ def _entries_of(given: str, list_folder: Path | None = None) -> list[Entry]:
     path = (list_folder or Path()) / os.path.expanduser(given)  # noqa: PTH111
     found = _stat(path)
     if found is None:
+        if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises below a closed folder
+            raise InputNotFoundError(f"{path} {_LEADS_NOWHERE}: give the file itself")
         if not _has_wildcard(given):
             raise InputNotFoundError(
                 f"{path} does not exist: check the path, or quote a glob, 'folder/**/*.mp4'"
@@ -171,7 +174,7 @@ def _folder_entries(folder: Path, root: Path, above: tuple[FolderId, ...]) -> It
         elif is_video_name(child) or (is_picture_name(child) and not has_video):
             status = stats[child]
             if status is None:
-                yield Rejected(name_below(path, root), path, "is a link to a file that does not exist")
+                yield Rejected(name_below(path, root), path, _LEADS_NOWHERE)
             else:
                 yield _found_entry(path, name_below(path, root), status)
 

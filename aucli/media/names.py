@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os.path
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from aucli.datatypes import Source
+
+LONGEST_NAME_BYTES = 255  # ext4, XFS, NTFS, APFS
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,27 @@ def name_below(path: Path, root: Path) -> str:
     return whole.name
 
 
+def readable(text: str) -> str:
+    r"""Text that every file and terminal takes: bytes of a name that are not UTF-8 stand as `\xe9`.
+
+    Python has such bytes as lone surrogates, which neither Parquet nor a UTF-8 file can hold.
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def cut_name(name: str, behind: int) -> str:
+    """One name in a path, cut so that `behind` more bytes fit after it in what a file system takes."""
+    encoded = os.fsencode(name)
+    if len(encoded) + behind <= LONGEST_NAME_BYTES:
+        return name
+    return encoded[: LONGEST_NAME_BYTES - behind].decode("utf-8", "ignore")
+
+
 def with_unique_names(entries: Sequence[Source | Rejected]) -> list[Source | Rejected]:
-    """Give entries with the same name a longer part of their path; windows of one file get their times."""
+    """Give entries with the same name a longer part of their path; windows of one file get their times.
+
+    Names come out `readable`.
+    """
     # abspath, as above.
     whole = [PurePath(os.path.abspath(entry.path)) for entry in entries]  # noqa: PTH100
     names = [entry.name for entry in entries]
@@ -48,11 +69,26 @@ def with_unique_names(entries: Sequence[Source | Rejected]) -> list[Source | Rej
             if names[place] in clashing:
                 depth = len(PurePath(names[place]).parts) + 1
                 names[place] = PurePath(*path.parts[-depth:]).as_posix()
+    _make_readable(names, whole)
     seen = Counter(names)
     return [
         dataclasses.replace(entry, name=name + (_window(entry) if seen[name] > 1 else ""))
         for entry, name in zip(entries, names, strict=True)
     ]
+
+
+def _make_readable(names: list[str], whole: Sequence[PurePath]) -> None:
+    """In place; a name that another file has already as it is written gets ~2, ~3, ... behind it."""
+    taken = {name: path for name, path in zip(names, whole, strict=True) if name == readable(name)}
+    for place, path in enumerate(whole):
+        if names[place] == readable(names[place]):
+            continue
+        plain = name = readable(names[place])
+        number = 1
+        while taken.setdefault(name, path) != path:
+            number += 1
+            name = f"{plain}~{number}"
+        names[place] = name
 
 
 def _window(entry: Source | Rejected) -> str:

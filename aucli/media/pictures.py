@@ -1,8 +1,10 @@
-"""Still pictures: read one upright, list the numbered ones of a folder."""
+"""Pictures: read one upright, or those of an animated WebP; list the numbered ones of a folder."""
 
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -39,6 +41,12 @@ class PictureHeader:
     width: int
     height: int
     orientation: Orientation
+    pictures: int = 1  # in the file
+
+    @property
+    def is_animation(self) -> bool:
+        """Whether its pictures are shown one after the other, at times that can be read exactly."""
+        return self.pictures > 1 and self.codec == "webp"
 
 
 def folder_pictures(folder: Path) -> list[Path]:
@@ -62,14 +70,16 @@ def describe_picture(path: Path) -> PictureHeader:
     Raises:
         MediaError: not a picture that can be read.
     """
+    _check_file(path)
     try:
         with Image.open(path) as picture:
             turned = picture.getexif().get(ExifTags.Base.Orientation, 1)
             orientation = EXIF_ORIENTATIONS.get(turned, Orientation())
             width, height = picture.size[::-1] if orientation.transposed else picture.size
-            return PictureHeader(
-                (picture.format or "unknown").lower(), picture.mode, width, height, orientation
-            )
+            codec = (picture.format or "unknown").lower()
+            # A JPEG may have a second picture for those with 3D glasses, or of how far away things are.
+            pictures = 1 if codec in ("jpeg", "mpo") else int(getattr(picture, "n_frames", 1))
+            return PictureHeader(codec, picture.mode, width, height, orientation, pictures)
     except UNREADABLE as error:
         _refuse(path, error)
 
@@ -82,6 +92,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Raises:
         MediaError: not a picture that can be read to its end.
     """
+    _check_file(path)
     try:
         with Image.open(path) as opened:
             picture: Image.Image = ImageOps.exif_transpose(opened)
@@ -92,6 +103,38 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
             return np.array(picture.convert("RGB"), np.uint8)
     except UNREADABLE as error:
         _refuse(path, error)
+
+
+def read_animation(path: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """The pictures of an animated WebP: when each is shown, in ms, and uint8 (height, width, 3), RGB.
+
+    Transparency is dropped; rotation (EXIF) is not stored for animations.
+
+    Raises:
+        MediaError: not a picture, or one of its pictures cannot be read.
+    """
+    _check_file(path)
+    try:
+        with Image.open(path) as picture:
+            shown_at = 0
+            for number in range(int(getattr(picture, "n_frames", 1))):
+                picture.seek(number)
+                pixels = np.array(picture.convert("RGB"), np.uint8)
+                yield shown_at, pixels
+                # 0 is allowed and left to the reader; two pictures must not have one time.
+                shown_at += max(1, int(picture.info["duration"]))
+    except UNREADABLE as error:
+        _refuse(path, error)
+
+
+def _check_file(path: Path) -> None:
+    """Opening a named pipe would wait for ever."""
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return  # the attempt to open it says why
+    if not regular:
+        raise MediaError(f"{path}: is not a regular file")
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:

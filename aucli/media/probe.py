@@ -15,7 +15,7 @@ from aucli.media.display import Orientation, display_width
 from aucli.media.pictures import describe_picture, folder_pictures
 
 PACKETS_TRIED = 100  # until a first picture comes out
-_HDR_TRANSFERS = {16: "pq", 18: "hlg"}  # ITU-T H.273, TransferCharacteristics
+HDR_TRANSFERS = {16: "pq", 18: "hlg"}  # ITU-T H.273, TransferCharacteristics
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def probe(source: Source) -> VideoProbe:
             start_seconds=None if stream.start_time is None else float(stream.start_time * time_base),
             has_audio=bool(container.streams.audio),
             size_bytes=source.path.stat().st_size,
-            transfer=_HDR_TRANSFERS.get(int(stream.codec_context.color_trc)),
+            transfer=HDR_TRANSFERS.get(int(stream.codec_context.color_trc)),
         )
 
 
@@ -113,10 +113,10 @@ def _probe_pictures(source: Source) -> VideoProbe:
         rotation_degrees=first.orientation.rotation_degrees,
         mirrored=first.orientation.mirrored,
         sample_aspect_ratio=Fraction(1),
-        frames_from_header=len(pictures),
+        frames_from_header=len(pictures) if source.kind == "image_folder" else first.pictures,
         duration_seconds_from_header=None,
         frame_rate=None,
-        time_base=Fraction(1),
+        time_base=Fraction(1, 1000) if first.is_animation else Fraction(1),
         start_seconds=0.0,
         has_audio=False,
         size_bytes=sum(picture.stat().st_size for picture in pictures),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from aucli.errors import AucliError, OutputError
+from aucli.plain_json import json_bytes
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -49,7 +49,7 @@ def write_json(path: Path, value: Any, *, temporary_folder: Path | None = None) 
         OutputError: it cannot be written.
     """
     with atomic_file(path, temporary_folder=temporary_folder) as file:
-        file.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        file.write(json_bytes(value, indent=1) + b"\n")
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from aucli.media.kinds import is_picture_name
 from aucli.media.remote import remote_identity
 
 _SAMPLE_BYTES = 64 * 1024
+KEY_LENGTH = 16  # hex digits
 
 
 def input_identity(path: Path) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def part_key(
             "model": model_sha256,
             "version": version,
         }
-    )[:16]
+    )[:KEY_LENGTH]
 
 
 def _digest(value: Any) -> str:

@@ -6,12 +6,12 @@ killed and started again writes the same bytes as one that was not. The report h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from aucli.plain_json import json_bytes, read_json
 from aucli.sinks.report import ReportEntry
 from aucli.sinks.schema import describe_columns
 
@@ -73,13 +73,13 @@ def output_metadata(
         "command_line": None if command_line is None else list(command_line),
         "citations": list(citations),
     }
-    return {METADATA_KEY: json.dumps(value, ensure_ascii=False, allow_nan=False).encode()}
+    return {METADATA_KEY: json_bytes(value)}
 
 
 def read_metadata(schema: pa.Schema) -> dict[str, Any] | None:
     """The `aucli` entry of a file's schema, or None where it has none that can be read."""
     try:
-        value = json.loads((schema.metadata or {})[METADATA_KEY])
+        value = read_json((schema.metadata or {})[METADATA_KEY])
     except (KeyError, ValueError):
         return None
     return value if isinstance(value, dict) else None

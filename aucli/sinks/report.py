@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from aucli.datatypes import Status
 from aucli.errors import ShapeError
+from aucli.media.names import readable
 from aucli.sinks.share import Share
 
 EXIT_OK = 0
@@ -23,7 +24,7 @@ class ReportEntry:
     status: `ok`: all frames read and at least one face; `no_face`: all frames read, none with a face;
         `partial`: damaged, the rows are those that could be read; `failed`: no rows; `skipped`: no
         input of this command, never tried.
-    reason: one line for `partial`, `failed` and `skipped`, else None.
+    reason: one line for `partial`, `failed` and `skipped`, else None; made `readable`.
     rows: rows in the output; `frames`: frames processed; `faces`: face rows.
     duration_seconds: time in the video from the first to the end of the last processed frame.
     wall_seconds, fps: time that it took and frames per second of that time.
@@ -51,6 +52,8 @@ class ReportEntry:
     file: str | None = None
 
     def __post_init__(self) -> None:
+        if self.reason is not None:  # it may name the path, see `readable`
+            object.__setattr__(self, "reason", readable(self.reason))
         if self.status not in get_args(Status):
             raise ShapeError(f"ReportEntry.status must be one of {get_args(Status)}, got {self.status!r}")
         if self.rows and self.status in ("failed", "skipped"):

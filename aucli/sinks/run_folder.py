@@ -10,7 +10,6 @@ with the same key is read from there.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aucli.errors import UsageError
+from aucli.media.names import cut_name
+from aucli.plain_json import read_json
 from aucli.sinks.atomic import TEMPORARY_SUFFIX, cannot_write, sync_folder, write_json
+from aucli.sinks.identity import KEY_LENGTH
 from aucli.sinks.lock import LOCK_NAME, lock_folder
 from aucli.sinks.metadata import read_metadata
 from aucli.sinks.parquet import parquet_file, read_rows
@@ -212,7 +214,7 @@ class RunFolder:
     def _find_finished(self, keys: Sequence[str]) -> None:
         """Entries of the last finished run whose rows are still where it left them."""
         try:
-            report = json.loads(self.place.report.read_bytes())
+            report = read_json(self.place.report.read_bytes())
             entries = [ReportEntry.from_json(value) for value in report["entries"]]
         except (OSError, ValueError, KeyError, TypeError):
             return  # no report, or not one of ours: nothing can be reused
@@ -328,7 +330,7 @@ def _outcomes(entries: Sequence[ReportEntry]) -> list[tuple[str, str, str]]:
 
 def _read_entry(path: Path) -> ReportEntry | None:
     try:
-        return ReportEntry.from_json(json.loads(path.read_bytes()))
+        return ReportEntry.from_json(read_json(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not finished, or damaged by a loss of power: done again
 
@@ -362,13 +364,20 @@ def _joined(spans: Sequence[_Span]) -> list[_Span]:
 def _file_names(inputs: Sequence[PlannedInput]) -> dict[str, str]:
     """Key -> name of the video's own file: its relative path with `.parquet` behind it.
 
-    Two inputs of the same name get their keys into it.
+    Two inputs of the same name get their keys into it, and so does one that is cut because with what is
+    added it would be longer than a file system takes.
     """
     plain = {
         item.key: str(PurePath(*[part for part in PurePath(item.video).parts if part not in ("..", "/")]))
         for item in inputs
     }
-    count = Counter(plain.values())
+    behind = KEY_LENGTH + len(f"-.parquet{TEMPORARY_SUFFIX}")
+    short = {
+        key: str(PurePath(*[cut_name(part, behind) for part in PurePath(name).parts]))
+        for key, name in plain.items()
+    }
+    count = Counter(short.values())
     return {
-        key: f"{name}-{key}.parquet" if count[name] > 1 else f"{name}.parquet" for key, name in plain.items()
+        key: f"{name}-{key}.parquet" if count[name] > 1 or name != plain[key] else f"{name}.parquet"
+        for key, name in short.items()
     }

@@ -12,6 +12,7 @@ from typing import IO, Any, BinaryIO, cast
 import torch
 
 from aucli.errors import CheckpointError, UsageError
+from aucli.plain_json import read_json
 from aucli.sinks.atomic import atomic_file
 
 FORMAT = 2
@@ -45,7 +46,7 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] |
         if not zipfile.is_zipfile(path):
             raise ValueError("not written by torch.save")
         content = torch.load(path, map_location="cpu", weights_only=True)
-        written, number = json.loads(content["settings"]), content["format"]
+        written, number = read_json(content["settings"]), content["format"]
         state: dict[str, Any] = content["state"]
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise CheckpointError(

@@ -26,6 +26,7 @@ from aucli.datatypes import CropConvention
 from aucli.errors import MediaError
 from aucli.inference.devices import available_cores
 from aucli.media.pictures import read_picture
+from aucli.plain_json import read_json
 from aucli.sinks.atomic import atomic_file, write_json
 from aucli.training.crops import packed_convention, packed_side
 
@@ -53,7 +54,7 @@ def dataset_identity(faces: LabelledFaces) -> str:
 def open_pack(path: Path, faces: LabelledFaces, convention: CropConvention) -> Pack | None:
     """The pack at `path` (ending in .u8) if it is complete and of these faces, else None."""
     try:
-        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        about = read_json(path.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     side = packed_side(convention.size)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from aucli.plain_json import json_bytes
 
 
 @dataclass(frozen=True)
@@ -53,4 +54,4 @@ class Pages(Protocol):
 
 
 def as_json(value: Any) -> Body:
-    return Body(json.dumps(value, ensure_ascii=False, allow_nan=False).encode(), "application/json")
+    return Body(json_bytes(value), "application/json")

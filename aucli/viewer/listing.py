@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from aucli.plain_json import read_json
 from aucli.sinks.extraction import ExtractedVideo
 from aucli.sinks.metadata import read_metadata
 from aucli.sinks.place import OutputPlace
@@ -93,7 +93,7 @@ def _report_entries(
     here = Path()
     report = OutputPlace(path, not path.is_dir()).report
     try:
-        value = json.loads(report.read_text(encoding="utf-8"))
+        value = read_json(report.read_text(encoding="utf-8"))
         entries, typed = value["entries"], Path(value["output"] or "")
         keys = {(str(entry["video"]), entry["key"]) for entry in entries if entry["rows"]}
     except OSError:

@@ -77,7 +77,7 @@ def write_report(analysis: Analysis, page: Path) -> Path:
     check_place(page, analysis.path)
     text = report_page(analysis)
     with atomic_file(page) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))  # of the command line: names that are not UTF-8
     return page
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from aucli.plain_json import read_json
 from aucli.sinks.extraction import ExtractedVideo
 from aucli.sinks.metadata import read_metadata
 from aucli.sinks.place import OutputPlace
@@ -83,7 +83,7 @@ def _report_of(path: Path, keys: set[str]) -> dict[str, Any] | None:
     """The report of the run that wrote these rows, or None: missing, damaged, or of another run."""
     place = OutputPlace(path, single_file=not path.is_dir())
     try:
-        report = json.loads(place.report.read_bytes())
+        report = read_json(place.report.read_bytes())
         reported = {str(entry["key"]) for entry in report["entries"]}
         [_fact(entry) for entry in report["entries"]]
     except (OSError, ValueError, KeyError, TypeError):

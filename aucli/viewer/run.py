@@ -6,6 +6,7 @@ Everything is addressed by the place of a video in the list, never by a path.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ class ViewedRun:
 
     def to_json(self) -> dict[str, Any]:
         """The list, for the page."""
-        key = hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:16]
+        key = hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:16]
         return {
             "mode": "recorded",
             "name": self.path.name,

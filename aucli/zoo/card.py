@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from aucli.datatypes import CropConvention
 from aucli.errors import CheckpointError
+from aucli.plain_json import read_json
 from aucli_models.au import AU_SETS
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -152,9 +152,11 @@ def read_card(path: Path) -> Card:
         CheckpointError: not JSON, or not a card.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: not a model card (not JSON); give the card's .json file") from error
+        values = read_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: not a model card (not JSON: {error}); give the card's .json file"
+        ) from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: not a model card; give the card's .json file")
     return Card.from_json(values, str(path))

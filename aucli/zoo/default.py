@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from aucli.errors import UsageError
+from aucli.plain_json import read_json
 from aucli.zoo import load
 from aucli.zoo.catalogue import BUILTIN, find
 from aucli.zoo.store import temporary_file
@@ -28,7 +29,7 @@ def default_model() -> str:
     """
     path = _record()
     try:
-        model = json.loads(path.read_text(encoding="utf-8"))["model"]
+        model = read_json(path.read_text(encoding="utf-8"))["model"]
     except FileNotFoundError:
         return BUILTIN
     except (OSError, ValueError, KeyError, TypeError) as error:

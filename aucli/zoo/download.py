@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aucli.errors import CheckpointError, DownloadError, UsageError
+from aucli.plain_json import read_json
 from aucli.zoo.archive import fold_in, unpack
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import BUILTIN, find, known, unknown
@@ -177,7 +178,7 @@ class _Part:
     @classmethod
     def of(cls, path: Path) -> _Part:
         try:
-            said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            said = read_json(path.with_suffix(".json").read_text(encoding="utf-8"))
             return cls(path, said["validator"], said["length"])
         except (OSError, ValueError, KeyError, TypeError):
             return cls(path)

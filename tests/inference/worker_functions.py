@@ -92,6 +92,24 @@ def _grandchild(payload, send):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _read_pipe(payload, send):
+    """Waits for ever in the system, as for a disk that does not answer: nobody writes into the pipe."""
+    return Path(payload["path"]).read_bytes()
+
+
+def _steady(payload, send):
+    for step in range(payload["steps"]):
+        time.sleep(payload["seconds"])
+        send(VideoProgress(payload["name"], step))
+    return "steady"
+
+
+def _hog(payload, send):
+    taken = b"x" * payload["bytes"]
+    time.sleep(60)
+    return len(taken)
+
+
 def _big(payload, send):
     return b"x" * payload["bytes"]
 
@@ -111,6 +129,9 @@ ACTIONS = {
     "environment": _environment,
     "path": _path,
     "grandchild": _grandchild,
+    "read_pipe": _read_pipe,
+    "steady": _steady,
+    "hog": _hog,
     "big": _big,
 }
 

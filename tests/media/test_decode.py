@@ -156,7 +156,7 @@ def test_times_increase_where_time_stamps_start_again(tmp_path):
     times = [frame.pts * frame.time_base for frame in frames]
     assert np.allclose(np.diff([float(time) for time in times]), 1 / 25)
     assert len(frames) == 20
-    assert "10 frames had no usable time stamp" in summary.notes[0]
+    assert "10 frames had no usable time stamp; interpolated instead" in summary.notes[0]
 
 
 def test_raw_stream_without_time_stamps_runs_at_its_nominal_rate(tmp_path):

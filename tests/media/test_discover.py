@@ -7,6 +7,7 @@ import pytest
 
 from aucli.errors import InputNotFoundError, UsageError
 from aucli.media import discover
+from aucli.media.names import cut_name
 
 
 def touch(root, *names):
@@ -105,7 +106,7 @@ def test_link_loops_end(here):
     Path("v/other").symlink_to("../w")
     assert names("v") == ["a.mp4", "other/b.mp4"]
     assert names("v/**/*.mp4") == ["a.mp4", "other/b.mp4"]
-    assert rejected("v") == dict.fromkeys(["loop.mp4", "lost.mp4"], "is a link to a file that does not exist")
+    assert rejected("v") == dict.fromkeys(["loop.mp4", "lost.mp4"], "is a link that leads to no file")
 
 
 def test_annotated_videos_in_folders_and_globs_are_skipped_but_taken_when_named(here):
@@ -174,6 +175,36 @@ def test_what_is_no_source_is_named(here):
     assert "a video (.mp4," in found["README"]
     (here / "empty.mp4").mkdir()
     assert list(rejected("empty.mp4")) == ["empty.mp4"]
+
+
+def test_names_that_are_not_utf8_become_readable_and_stay_apart(here):
+    (here / "v").mkdir()
+    for name in (b"a\xe9.mp4", b"a\\xe9.mp4", "a\u00e9.mp4".encode(), b"new\nline.mp4"):
+        (here / "v" / os.fsdecode(name)).write_bytes(b"x")
+    (here / "v" / os.fsdecode(b"d\xff")).mkdir()
+    (here / "v" / os.fsdecode(b"d\xff") / "b.mp4").write_bytes(b"x")
+    found = {source.name: os.fsencode(source.path) for source in discover(["v"]).sources}
+    assert found == {
+        "a\\xe9.mp4": b"v/a\\xe9.mp4",  # the file that is called so
+        "a\\xe9.mp4~2": b"v/a\xe9.mp4",
+        "a\u00e9.mp4": "v/a\u00e9.mp4".encode(),
+        "new\nline.mp4": b"v/new\nline.mp4",
+        "d\\xff/b.mp4": b"v/d\xff/b.mp4",
+    }
+
+
+def test_a_name_is_cut_between_characters():
+    assert cut_name("\u00e9" * 50, 100) == "\u00e9" * 50
+    assert cut_name("\u00e9" * 127, 100) == "\u00e9" * 77
+    assert len(cut_name("x" * 255, 30)) == 225
+
+
+def test_a_link_that_leads_nowhere_is_called_so(here):
+    Path("loop.mp4").symlink_to("loop.mp4")
+    Path("lost.mp4").symlink_to("gone.mp4")
+    for name in ("loop.mp4", "lost.mp4"):
+        with pytest.raises(InputNotFoundError, match=f"{name} is a link that leads to no file"):
+            discover([name])
 
 
 def test_nothing_there(here):

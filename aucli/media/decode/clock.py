@@ -9,8 +9,9 @@ from fractions import Fraction
 class PresentationClock:
     """Gives each decoded frame its time stamp, in units of `time_base`.
 
-    A frame's own PTS is believed if it is later than the one before; else its DTS; else the frame is put
-    one nominal frame interval after the one before.
+    A frame's own PTS is believed if it lies between those of its neighbours: later than the one before, and
+    not later than the next one, if that is later than the one before. Else it gets its DTS, if that fits, or
+    is put one nominal frame interval after the one before, but before the next.
 
     AVI stores no presentation times: chunk k is shown k intervals after the start, and FFmpeg's guesses
     are off by the decoder's delay and out of order where there are B-frames. With `in_packet_order` the
@@ -29,15 +30,28 @@ class PresentationClock:
         if self._in_packet_order and dts is not None:
             self._waiting.append(dts)
 
-    def stamp(self, pts: int | None, dts: int | None) -> int:
-        """The time stamp of the next frame."""
+    def stamp(self, pts: int | None, dts: int | None, following: int | None = None) -> int:
+        """The time stamp of the next frame; following: the PTS of the one after it."""
         if self._in_packet_order:
-            pts, dts = self._waiting.popleft() if self._waiting else None, None
-        if pts is None or not self._is_later(pts):
+            pts, dts, following = self._waiting.popleft() if self._waiting else None, None, None
+        if following is not None and not self._is_later(following):
+            following = None  # itself one of the bad ones
+        if pts is None or not self._is_later(pts) or (following is not None and pts > following):
             self.repaired += 1
-            pts = dts if dts is not None and self._is_later(dts) else self._next()
+            pts = self._repair(dts, following)
         self._last = pts
         return pts
+
+    def _repair(self, dts: int | None, following: int | None) -> int:
+        for guess in (dts, self._next()):
+            if guess is not None and self._is_later(guess) and (following is None or guess < following):
+                return guess
+        assert following is not None  # else the second guess is taken
+        return (
+            following - self._interval
+            if self._last is None
+            else max(self._last + 1, (self._last + following) // 2)
+        )
 
     def _is_later(self, stamp: int) -> bool:
         return self._last is None or stamp > self._last

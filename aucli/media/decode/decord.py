@@ -54,6 +54,8 @@ class DecordDecoder:
         self._times, hidden = _packet_times(source)
         if hidden:
             self._refuse_if(f"an edit list hides {hidden} frames, which decord shows")
+        if len(set(self._times)) < len(self._times):
+            self._refuse_if("two of its frames have the same time stamp")
         decord.logging.set_level(decord.logging.QUIET)  # else it writes to the terminal by itself
         try:
             self._reader: Any = decord.VideoReader(str(source.path), num_threads=1)

@@ -18,16 +18,19 @@ from av.codec.hwaccel import HWAccel
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from aucli.datatypes import DecodeSummary, Frame, Selection, Source
+from aucli.datatypes import DecodeSummary, Frame, Selection, Source, counted
 from aucli.errors import MediaError
-from aucli.media.container import open_video, packets_of
+from aucli.media.container import open_video, packets_of, videos_in
 from aucli.media.decode.choose import FrameChooser
 from aucli.media.decode.clock import PresentationClock
+from aucli.media.probe import HDR_TRANSFERS
 from aucli.media.truncation import missing_bytes
 
 # In MP4 and MOV one sample is one picture, so their numbers can be compared. Elsewhere a packet may be one
 # field of an interlaced picture, or a picture that is never shown.
 SAMPLE_IS_PICTURE = "mov,mp4,m4a,3gp,3g2,mj2"
+
+_FLAT = "HDR (PQ), read without tone mapping: faces look flat, and results may suffer"
 
 
 class Picture(Protocol):
@@ -70,13 +73,21 @@ class PacketDecoder(ABC, Generic[AnyPicture]):
         self._chooser = FrameChooser(selection)
         self._frames_from_header = self._stream.frames or None
         self._frames_decoded = 0
+        self._frames_given = 0
+        self._pictures_failed = 0
         self._packets_shown = 0
         self._packets_failed = 0
         self._packets_corrupt = 0
         self._frames_corrupt = 0
         self._first_failure: str | None = None
+        self._reading_failed: str | None = None
         self._stopped_early: str | None = None
         self._notes: list[str] = []
+        others = len(videos_in(self._container)) - 1
+        if others:
+            self._notes.append(
+                f"the file has {counted(others, 'more video stream')}; this is stream {self._stream.index}"
+            )
 
     @abstractmethod
     def _decode(self, packet: Packet[VideoStream] | None) -> Sequence[AnyPicture]:
@@ -88,7 +99,11 @@ class PacketDecoder(ABC, Generic[AnyPicture]):
 
     @abstractmethod
     def _pixels(self, picture: AnyPicture) -> torch.Tensor:
-        """uint8 (height, width, 3), RGB, upright, square pixels, contiguous, owned by the tensor."""
+        """uint8 (height, width, 3), RGB, upright, square pixels, contiguous, owned by the tensor.
+
+        Raises:
+            OSError, ValueError: this picture cannot be converted; the next one may be fine.
+        """
 
     @property
     def summary(self) -> DecodeSummary:
@@ -104,21 +119,31 @@ class PacketDecoder(ABC, Generic[AnyPicture]):
         )
 
     def frames(self) -> Iterator[Frame]:
-        for picture in self._pictures():
-            pts = self._clock.stamp(picture.pts, picture.dts)
+        for picture, following in _with_next(self._pictures()):
+            pts = self._clock.stamp(picture.pts, picture.dts, None if following is None else following.pts)
             index = self._frames_decoded
             self._frames_decoded += 1
+            if index == 0 and HDR_TRANSFERS.get(int(self._stream.codec_context.color_trc)) == "pq":
+                self._notes.append(_FLAT)
             self._frames_corrupt += picture.is_corrupt
             decision = self._chooser.decide(pts * self._time_base)
             if decision == "stop":
                 break
             if decision == "take":
-                yield Frame(index, pts, self._time_base, self._pixels(picture))
+                try:
+                    pixels = self._pixels(picture)
+                except (OSError, ValueError) as error:  # av.error.FFmpegError is the fitting one of these
+                    self._packets_failed += 1
+                    self._pictures_failed += 1
+                    self._first_failure = self._first_failure or str(error)
+                    continue  # its number stays free: a frame has the same one under any selection
+                yield Frame(index, pts, self._time_base, pixels)
+                self._frames_given += 1
         else:
             self._judge_end()
         if self._clock.repaired and self._format != "avi":
             self._notes.append(
-                f"{self._clock.repaired} frames had no usable time stamp; theirs are interpolated"
+                f"{counted(self._clock.repaired, 'frame')} had no usable time stamp; interpolated instead"
             )
         if self._chooser.note:
             self._notes.append(self._chooser.note)
@@ -149,9 +174,7 @@ class PacketDecoder(ABC, Generic[AnyPicture]):
             except StopIteration:
                 break
             except av.error.FFmpegError as error:
-                self._stopped_early = (
-                    f"reading stopped after {self._frames_decoded} frames ({error.strerror})"
-                )
+                self._reading_failed = error.strerror
                 break
             try:
                 pictures = self._decode(packet)
@@ -173,6 +196,8 @@ class PacketDecoder(ABC, Generic[AnyPicture]):
     def _judge_end(self) -> None:
         """Was that the whole video? Says why not; raises if there was no picture at all."""
         frames = self._frames_decoded
+        if self._reading_failed:
+            self._stopped_early = f"reading stopped after {counted(frames, 'frame')} ({self._reading_failed})"
         missing = missing_bytes(self._path)
         if missing and not self._frames_from_header:
             self._stopped_early = f"the file is cut off: at least {missing:,} bytes are missing at its end"
@@ -183,6 +208,15 @@ class PacketDecoder(ABC, Generic[AnyPicture]):
         lost = self._packets_shown - frames
         if not self._stopped_early and self._format == SAMPLE_IS_PICTURE and lost > max(10, frames // 20):
             self._stopped_early = f"{lost} of {self._packets_shown} frames could not be decoded"
-        if not frames:
+        if not frames or (self._pictures_failed and not self._frames_given):
             why = self._stopped_early or self._first_failure or "its video stream is empty"
             raise MediaError(f"{self._path}: no picture can be decoded ({why})")
+
+
+def _with_next(pictures: Iterator[AnyPicture]) -> Iterator[tuple[AnyPicture, AnyPicture | None]]:
+    """Each picture with the one after it, which tells whether its time stamp can be right."""
+    picture = next(pictures, None)
+    while picture is not None:
+        following = next(pictures, None)
+        yield picture, following
+        picture = following

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 import av
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from aucli.datatypes import Selection, Source
@@ -39,7 +40,19 @@ class PyavDecoder(PacketDecoder[VideoFrame]):
 
     def _pixels(self, picture: VideoFrame) -> torch.Tensor:
         width = display_width(picture.width, self._stream.sample_aspect_ratio)
-        rgb = self._reformatter.reformat(picture, width=width, height=picture.height, format="rgb24")
+        size = {"width": width, "height": picture.height}
+        try:
+            rgb = self._reformatter.reformat(picture, **size, format="rgb24")
+        except OSError as error:
+            # A rare way to code colours (YCgCo, ICtCp), or a damaged header that names one.
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            rgb = self._reformatter.reformat(
+                picture, **size, format="rgb24", src_colorspace=Colorspace.ITU709
+            )
+            note = f"colours are taken for those of BT.709: FFmpeg converts none of kind {picture.colorspace}"
+            if note not in self._notes:
+                self._notes.append(note)
         # to_ndarray is a view where rows are padded.
         stored = np.asarray(rgb.to_ndarray(), np.uint8)
         return torch.from_numpy(np.ascontiguousarray(Orientation.of(picture).apply(stored)))

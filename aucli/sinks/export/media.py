@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import av
 
 from aucli.errors import UsageError
 from aucli.media.container import open_video
+from aucli.plain_json import read_json
 from aucli.sinks.extraction import ExtractedVideo
 from aucli.sinks.identity import content_identity, input_identity
 
@@ -48,7 +48,7 @@ class MediaPlaces:
             is_folder = self._source.is_dir()
             report = self._source / "report.json" if is_folder else self._source.with_suffix(".report.json")
             try:
-                entries = json.loads(report.read_bytes())["entries"]
+                entries = read_json(report.read_bytes())["entries"]
                 self._paths = {str(entry["video"]): str(entry["path"]) for entry in entries}
             except (OSError, ValueError, KeyError, TypeError):
                 self._paths = {}

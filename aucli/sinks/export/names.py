@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from aucli.media.names import cut_name
+
+_BEHIND = 32  # bytes that may come behind a name: `.track12-2.csv.tmp` and the like
 # `.mp4`, `.MOV`; not the end of "Dr. Miller", nor the window in `talk.mp4#90-120s`.
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 
@@ -41,7 +44,7 @@ def file_names(names: Sequence[tuple[str, str]], suffix: str) -> list[str]:
 
 def _inside(name: str) -> PurePath:
     parts = [part for part in PurePath(name).parts if part != ".." and not part.startswith("/")]
-    return PurePath(*parts) if parts else PurePath("video")
+    return PurePath(*[cut_name(part, _BEHIND) for part in parts]) if parts else PurePath("video")
 
 
 def _stem(path: PurePath) -> PurePath:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from aucli.errors import UsageError
+from aucli.plain_json import json_bytes
 from aucli.sinks.atomic import atomic_file, write_json
 from aucli.sinks.metadata import read_metadata
 from aucli.sinks.place import OutputPlace
@@ -100,7 +100,7 @@ def write_tables(
             if path.suffix == ".csv":
                 pa.csv.write_csv(table, out)
             else:
-                metadata = {METADATA_KEY: json.dumps(about, ensure_ascii=False).encode()}
+                metadata = {METADATA_KEY: json_bytes(about)}
                 pq.write_table(table.replace_schema_metadata(metadata), out, compression="zstd")
     if path.suffix == ".csv":
         info = path.with_suffix(".info.json")
