@@ -26,6 +26,7 @@ from aucli.errors import AucliError, MissingDependencyError, UsageError, WorkerE
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device
 from aucli.inference.events import EventHook, VideoProgress, VideoStarted, WorkerLost
 from aucli.inference.supervisor import Outcome, Task, TaskFailure
+from aucli.inference.watch import Limits
 from aucli.sinks.report import ReportEntry
 from aucli.zoo.catalogue import find
 
@@ -131,7 +132,13 @@ class Cluster:
         self.workers = self._plan_workers()
 
     def run_tasks(
-        self, tasks: Sequence[Task], setup: str, *, on_event: EventHook, **settings: Any
+        self,
+        tasks: Sequence[Task],
+        setup: str,
+        *,
+        on_event: EventHook,
+        limits: Limits | None = None,
+        **settings: Any,
     ) -> Generator[Outcome, None, None]:
         """As `run_on_devices`; a video whose worker is lost goes to another, also to one that joins later.
 
@@ -140,7 +147,7 @@ class Cluster:
             WorkerError: the scheduler is gone.
         """
         device = self._config.device
-        run = _Run(self._client, tasks, setup, settings, device=device, on_event=on_event)
+        run = _Run(self._client, tasks, setup, settings, device=device, limits=limits, on_event=on_event)
         try:
             yield from run.outcomes()
         finally:
@@ -200,6 +207,7 @@ class _Run:
         settings: dict[str, Any],
         *,
         device: str,
+        limits: Limits | None,
         on_event: EventHook,
     ) -> None:
         from aucli.inference.cluster_worker import VideoWorker
@@ -218,7 +226,7 @@ class _Run:
             settings = settings | {"config": replace(config, model=absolute_model(config.model))}
         client.subscribe_topic(self._name, lambda event: self._messages.put(("event", event[1])))
         client.subscribe_topic("all", lambda event: self._messages.put(("cluster", event[1])))
-        client.register_plugin(VideoWorker(self._name, setup, settings, device), self._name)
+        client.register_plugin(VideoWorker(self._name, setup, settings, device, limits), self._name)
 
     def outcomes(self) -> Generator[Outcome, None, None]:
         self._top_up()

@@ -24,6 +24,7 @@ from aucli.errors import AucliError, OutputError
 from aucli.inference.devices import resolve_device
 from aucli.inference.supervisor import StandingWorker, Task
 from aucli.inference.task import VideoTask
+from aucli.inference.watch import Limits, usual_memory_bytes
 from aucli.media.remote import Storage
 from aucli.sinks.atomic import atomic_file
 from aucli.sinks.report import ReportEntry
@@ -55,14 +56,17 @@ def worker_facts(model: str, device: str, dask_worker: Any) -> WorkerFacts | Auc
 class VideoWorker(WorkerPlugin):  # type: ignore[misc]
     """Lives in each Dask worker for one run, also in those that join later.
 
-    topic: of the run's events. setup, settings: as for `run_on_devices`; device: as the user gave it.
+    topic: of the run's events. setup, settings, limits: as for `run_on_devices`; device: as the user gave it.
     """
 
-    def __init__(self, topic: str, setup: str, settings: Mapping[str, Any], device: str) -> None:
+    def __init__(
+        self, topic: str, setup: str, settings: Mapping[str, Any], device: str, limits: Limits | None
+    ) -> None:
         self.topic = topic
         self._setup = setup
         self._settings = dict(settings)
         self._device = device
+        self._limits = limits
         self._standing: StandingWorker | None = None
         self._timer: threading.Timer | None = None
 
@@ -88,6 +92,7 @@ class VideoWorker(WorkerPlugin):  # type: ignore[misc]
                     "worker": 0,
                 },
                 {"OMP_NUM_THREADS": "1"},
+                self._limits_here(),
             )
         video: VideoTask = task.payload
         if video.part_url is None:
@@ -109,6 +114,11 @@ class VideoWorker(WorkerPlugin):  # type: ignore[misc]
         self._timer.daemon = True
         self._timer.start()
         return outcome
+
+    def _limits_here(self) -> Limits | None:
+        if self._limits is None or self._limits.memory_bytes is not None:
+            return self._limits
+        return replace(self._limits, memory_bytes=usual_memory_bytes())
 
     def _send(self, event: Any) -> None:
         self._worker.log_event(self.topic, pickle.dumps(event))

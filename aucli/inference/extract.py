@@ -35,8 +35,8 @@ from aucli.inference.profile import StageRow, recording
 from aucli.inference.shards import divide, source_bytes
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
-from aucli.media.decode import check_decoder, decoders_tried
 from aucli.inference.watch import Limits, usual_memory_bytes
+from aucli.media.decode import check_decoder, decoders_tried
 from aucli.media.discover import Discovery, discover
 from aucli.media.remote import Storage
 from aucli.sinks.identity import content_identity, part_key, source_identity
@@ -354,13 +354,14 @@ class _Run:
             for source, key in todo
         ]
         run_all = self.cluster.run_tasks if self.cluster else partial(run_on_devices, self.plan.workers)
+        memory_bytes = self.config.worker_memory_bytes
+        if memory_bytes is None and self.cluster is None:  # else each machine takes its own
+            memory_bytes = usual_memory_bytes()
         outcomes = run_all(
             tasks,
             "aucli.inference.worker:set_up",
             on_event=self.on_event,
-            limits=Limits(
-                self.config.stall_seconds or None, self.config.worker_memory_bytes or usual_memory_bytes()
-            ),
+            limits=Limits(self.config.stall_seconds or None, memory_bytes),
             config=self.config,
             schema=self.schema,
         )

@@ -222,11 +222,18 @@ class _Crew:
 class StandingWorker:
     """One worker process that stays between tasks, which come one after the other, each when it is there.
 
-    setup, settings: as for `run_tasks`. Nothing is started before the first task.
+    setup, settings, limits: as for `run_tasks`. Nothing is started before the first task.
     """
 
-    def __init__(self, setup: str, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        setup: str,
+        settings: Mapping[str, Any],
+        environment: Mapping[str, str],
+        limits: Limits | None = None,
+    ) -> None:
         self._place = Place(setup, settings, environment)
+        self._limits = limits or Limits()
         self._crew: _Crew | None = None
         self._working = threading.Lock()
         self._is_over = False
@@ -238,7 +245,7 @@ class StandingWorker:
             AucliError: as `run_tasks`; or `stop` was called.
         """
         with self._working:
-            crew = self._crew = self._crew or _Crew([], self._tell, retries=1)
+            crew = self._crew = self._crew or _Crew([], self._tell, 1, self._limits)
             self._on_event = on_event
             crew.add(task, self._place)
             try:
@@ -250,6 +257,8 @@ class StandingWorker:
                         outcome = crew.handle(worker, message)
                         if outcome is not None:
                             return outcome[1]
+                    for _, failure in crew.end_those_beyond_limits():
+                        return failure
             except BaseException:
                 self._end()
                 raise

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import pyarrow as pa
 import torch
 
 from aucli.config import ExtractConfig
-from aucli.datatypes import DecodeSummary, Selection
+from aucli.datatypes import DecodeSummary, Selection, Source
 from aucli.errors import MediaError
 from aucli.faces.detect import Detector, make_detector
 from aucli.faces.follow import detect_every_for
@@ -24,7 +24,7 @@ from aucli.inference.pulse import pulse
 from aucli.inference.tally import Tally
 from aucli.inference.task import VideoTask
 from aucli.inference.timing import UNTIMED, StageTimer
-from aucli.media.decode import open_decoder
+from aucli.media.decode import Decoder, open_decoder
 from aucli.media.decode.choose import selected_rate, window_of
 from aucli.media.probe import probe
 from aucli.media.remote import local_copy
@@ -42,65 +42,54 @@ def set_up(
     """Load detector and network on the device; returns the function that does one video after the other."""
     # Parallelism is over videos and pictures, never inside an operation: same values on any number of cores.
     torch.set_num_threads(1)
-    stage_timer = StageTimer(_synchroniser(device)) if config.profile else None
-    timer = stage_timer or UNTIMED
-    with timer("load"):
-        detector, predictor = _load(config, device, threads)
-    at_once = max(threads, DETECTIONS_AT_ONCE)
+    return _Processor(config, schema, device, threads, worker).process
 
-    def tell(send: EventHook) -> None:
-        if stage_timer is not None:
-            send(StagesTimed(worker, device, stage_timer.take()))
 
-    def process(task: VideoTask, send: EventHook) -> ReportEntry:
-        with local_copy(task.source) as source:
-            entry = process_file(replace(task, source=source), send)
+class _Processor:
+    """What a worker keeps from one video to the next."""
+
+    def __init__(
+        self, config: ExtractConfig, schema: pa.Schema, device: str, threads: int, worker: int
+    ) -> None:
+        self._config = config
+        self._schema = schema
+        self._device = device
+        self._worker = worker
+        self._stage_timer = StageTimer(_synchroniser(device)) if config.profile else None
+        self._timer = self._stage_timer or UNTIMED
+        with self._timer("load"):
+            self._detector, self._predictor = _load(config, device, threads)
+        self._at_once = max(threads, DETECTIONS_AT_ONCE)
+
+    def process(self, task: VideoTask, send: EventHook) -> ReportEntry:
+        with ExitStack() as stack:
+            # The network has time limits of its own: while a video is fetched there is always progress.
+            with pulse(time.monotonic, lambda: send(VideoProgress(task.source.name, 0))):
+                source = stack.enter_context(local_copy(task.source))
+            entry = self._process_file(replace(task, source=source), send)
         path, location = str(source.path), task.source.location
         return replace(entry, reason=None if entry.reason is None else entry.reason.replace(path, location))
 
-    def process_file(task: VideoTask, send: EventHook) -> ReportEntry:
+    def _process_file(self, task: VideoTask, send: EventHook) -> ReportEntry:
         start = time.perf_counter()
-        source = task.source
+        config, source = self._config, task.source
         # The header counts the whole video: of use only where all of it is selected.
         whole = window_of(source, config.selection) == Selection()
         probed = probe(source)
         expected = probed.frames_from_header
-        send(VideoStarted(source.name, expected if whole else None, worker))
+        send(VideoStarted(source.name, expected if whole else None, self._worker))
         here = config
         if config.detect_every is None:
             here = replace(
                 config, detect_every=detect_every_for(selected_rate(probed.frame_rate, config.selection))
             )
-        tally = Tally(predictor.card.au_names)
-        spool = Spool(task.spool_path, schema)
-        broken: str | None = None
-        last_sent = start
+        tally = Tally(self._predictor.card.au_names)
+        spool = Spool(task.spool_path, self._schema)
         try:
-            with open_decoder(source, config.selection, config.decoder, device) as decoder:
+            with open_decoder(source, config.selection, config.decoder, self._device) as decoder:
+                broken: str | None = None
                 try:
-                    with (
-                        pulse(
-                            lambda: (decoder.summary, tally.frames),
-                            lambda: send(VideoProgress(source.name, tally.frames)),
-                        ),
-                        closing(
-                            analyse(
-                                decoder, detector, predictor, here, detections_at_once=at_once, timer=timer
-                            )
-                        ) as chunks,
-                    ):
-                        for chunk in chunks:
-                            with timer("write"):
-                                tally.add(chunk)
-                                spool.write(
-                                    rows_to_batch(
-                                        schema, chunk.rows, video=source.name, subject=source.subject
-                                    )
-                                )
-                            if time.perf_counter() - last_sent >= _PROGRESS_SECONDS:
-                                last_sent = time.perf_counter()
-                                send(VideoProgress(source.name, tally.frames))
-                                tell(send)
+                    self._write_rows(decoder, here, source, tally, spool, send)
                 except MediaError as error:
                     if not tally.frames:
                         raise
@@ -111,14 +100,49 @@ def set_up(
         except BaseException:
             spool.discard()
             raise
-        with timer("write"):
+        with self._timer("write"):
             entry = _finish(task, config, tally, spool, summary)
-        entry = replace(entry, notes=(*entry.notes, *predictor.take_notes()))
-        tell(send)
+        entry = replace(entry, notes=(*entry.notes, *self._predictor.take_notes()))
+        self._tell_times(send)
         seconds = time.perf_counter() - start
         return replace(entry, wall_seconds=round(seconds, 3), fps=round(entry.frames / seconds, 2))
 
-    return process
+    def _write_rows(
+        self,
+        decoder: Decoder,
+        config: ExtractConfig,
+        source: Source,
+        tally: Tally,
+        spool: Spool,
+        send: EventHook,
+    ) -> None:
+        def progress() -> None:
+            send(VideoProgress(source.name, tally.frames))
+
+        last_sent = time.perf_counter()
+        chunks = analyse(
+            decoder,
+            self._detector,
+            self._predictor,
+            config,
+            detections_at_once=self._at_once,
+            timer=self._timer,
+        )
+        with pulse(lambda: (decoder.summary, tally.frames), progress), closing(chunks):
+            for chunk in chunks:
+                with self._timer("write"):
+                    tally.add(chunk)
+                    spool.write(
+                        rows_to_batch(self._schema, chunk.rows, video=source.name, subject=source.subject)
+                    )
+                if time.perf_counter() - last_sent >= _PROGRESS_SECONDS:
+                    last_sent = time.perf_counter()
+                    progress()
+                    self._tell_times(send)
+
+    def _tell_times(self, send: EventHook) -> None:
+        if self._stage_timer is not None:
+            send(StagesTimed(self._worker, self._device, self._stage_timer.take()))
 
 
 def _load(config: ExtractConfig, device: str, threads: int) -> tuple[Detector, Predictor]:
