@@ -63,7 +63,7 @@ def set_up(
             here = replace(
                 config, detect_every=detect_every_for(selected_rate(probed.frame_rate, config.selection))
             )
-        tally = Tally(predictor.card.au_names)
+        tally = Tally(predictor.card.written_aus)
         spool = Spool(task.spool_path, schema)
         broken: str | None = None
         last_sent = start
