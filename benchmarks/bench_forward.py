@@ -3,7 +3,8 @@
 For each network, batch size and mode (eval, or one step of training with AdamW) the forms take turns,
 because machines are noisy; figures are medians over the rounds. Networks have the golden files' weights.
 
-- `plain`: separate AU blocks and a map for every pair of AUs (`aucli_models.plain`).
+- `plain`: separate AU blocks and a map for every pair of AUs; of SCC, an edge convolution for every node and
+  neighbour (`aucli_models.plain`).
 - `ours`: the exact cheap form, in eval mode with batch norms folded, as `extract` runs it. On a GPU it also
   runs compiled (`compiled`) and as a CUDA graph (`graph`).
 - On the CPU there is one thread by default; `images_per_cpu_s` counts the thread's own CPU time, which other
@@ -12,11 +13,13 @@ because machines are noisy; figures are medians over the rounds. Networks have t
 - `peak_mib` is what one run takes beyond what stays (network, optimiser, pictures): the peak of resident
   memory of a process of its own on the CPU, of the allocator on a GPU. The plain form is left out where it
   would not fit, with an estimate of what it needs.
-- `max_difference`: largest difference of a probability from the same form's in float32; for `ours` in
-  float32 from `plain`, for the other forms in float32 from `ours`.
+- `gmac_per_image`: thousand million multiply-accumulates for one picture, in eval mode, as torch counts them.
+- `max_difference`: largest difference of a probability (of SCC: of an intensity in a map) from the same
+  form's in float32; for `ours` in float32 from `plain`, for the other forms in float32 from `ours`.
 
     python benchmarks/bench_forward.py                      # two networks, a few minutes on one core
     python benchmarks/bench_forward.py --networks all --batches 1 8 64 --continue     # hours on one core
+    python benchmarks/bench_forward.py --networks scc_resnet50.bp4d_intensity_stage1 --continue
     python benchmarks/bench_forward.py --device cuda --networks me_graphau_swin_base.bp4d_stage2
 """
 
@@ -37,14 +40,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from machine import RESULTS, machine, save, write
+from torch.utils.flop_counter import FlopCounterMode
 
 from aucli.training.losses import edge_loss, weighted_asymmetric_loss
+from aucli_models.au_points import UNIT
 from aucli_models.backbones import BACKBONES
 from aucli_models.fold import folded
 from aucli_models.open_graphau import MAIN_AUS
+from aucli_models.output import IntensityOutput
 from aucli_models.plain import to_plain
-from aucli_models.registry import ModelSpec
+from aucli_models.registry import ModelSpec, create_model
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.models import golden
@@ -66,9 +73,12 @@ def spec_of(name: str) -> ModelSpec:
     """`open_graphau_resnet50.hybrid_stage2` as a spec."""
     try:
         head, tail = name.split(".")
-        system = next(s for s in ("me_graphau", "open_graphau") if head.startswith(f"{s}_"))
+        system = next(s for s in ("me_graphau", "open_graphau", "scc") if head.startswith(f"{s}_"))
         au_set, stage = tail.split("_stage")
-        return ModelSpec(system, head.removeprefix(f"{system}_"), au_set, int(stage))
+        backbone = head.removeprefix(f"{system}_")
+        if system == "scc":
+            return ModelSpec(system, backbone, au_set, int(stage), 256, intensity=True)
+        return ModelSpec(system, backbone, au_set, int(stage))
     except (ValueError, StopIteration):
         raise SystemExit(f"{name!r} is no network: write for instance {DEFAULT[0]}") from None
 
@@ -88,7 +98,7 @@ class Case:
         torch.set_num_threads(self.threads)
         spec = spec_of(self.name)
         torch.manual_seed(0)
-        network = golden.loaded(spec, golden.formula_state(spec))
+        network = scc(spec) if spec.system == "scc" else golden.loaded(spec, golden.formula_state(spec))
         if self.form == "plain":
             network = to_plain(network)
         elif not self.training:
@@ -96,6 +106,7 @@ class Case:
         network = network.to(self.device, memory_format=torch.channels_last)
         network.train(self.training).requires_grad_(self.training)
         images = golden.normalised(golden.images(1, self.batch))
+        images = F.interpolate(images, spec.input_size) if spec.system == "scc" else images
         images = images.to(self.device, memory_format=torch.channels_last)
         labels = (torch.rand(self.batch, len(spec.au_names)) < 0.4).float().to(self.device)
         return network, images, labels
@@ -108,13 +119,19 @@ class Case:
 
         def forward(*, edges=False):
             with torch.autocast(kind, dtype, enabled=dtype is not None):
-                return call(images, edges=edges)
+                return call(images) if self.name.startswith("scc") else call(images, edges=edges)
 
         if self.training:
             optimiser = torch.optim.AdamW(network.parameters(), lr=1e-6)
 
             def step():
                 out = forward(edges=True)
+                if isinstance(out, IntensityOutput):
+                    loss = out.heatmaps.square().mean()  # towards an intensity of 0
+                    optimiser.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimiser.step()
+                    return
                 loss = weighted_asymmetric_loss(out.probabilities, labels)
                 if out.edge_logits is not None:
                     loss = loss + 0.05 * edge_loss(out.edge_logits, labels)
@@ -126,9 +143,27 @@ class Case:
 
         def evaluate():
             with torch.inference_mode():
-                return forward().probabilities
+                out = forward()
+            return out.heatmaps / UNIT if isinstance(out, IntensityOutput) else out.probabilities
 
         return captured(evaluate) if self.form == "graph" else evaluate
+
+
+def scc(spec: ModelSpec):
+    """A network with random weights and batch norms that have seen a few pictures."""
+    network = create_model(spec).train()
+    with torch.no_grad():
+        network(F.interpolate(golden.normalised(golden.images(2, 2)), spec.input_size))
+    return network.eval()
+
+
+def work(case: Case) -> dict[str, float]:
+    """What a picture costs in eval mode; nothing for other cases, whose work is the same or not counted."""
+    if case.training or case.precision != "fp32" or case.form not in ("plain", "ours"):
+        return {}
+    with FlopCounterMode(display=False) as counter:
+        case.runner(*case.build())()
+    return {"gmac_per_image": round(counter.get_total_flops() / 2e9 / case.batch, 3)}
 
 
 def captured(run):
@@ -289,6 +324,7 @@ def measure(name: str, batch: int, training: bool, args: argparse.Namespace) -> 
             if large:
                 single += run_once(row, case)
                 continue
+            row |= work(case)
             if args.memory:
                 row["peak_mib"] = round(peak(case), 1)
             running.append((row, case.runner(*case.build())))

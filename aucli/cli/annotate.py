@@ -79,6 +79,14 @@ def annotate(
             rich_help_panel=_DRAWING,
         ),
     ] = False,
+    heatmaps: Annotated[
+        bool,
+        typer.Option(
+            "--heatmaps",
+            help="On the faces and at the right: where the model measures each AU (SCC).",
+            rich_help_panel=_DRAWING,
+        ),
+    ] = False,
     theme: Annotated[str, _option(_DRAWING, "dark|light", "Colours of panels and time line.")] = "dark",
     scale: Annotated[
         float, _option(_FILE, "FACTOR", "Size of the picture: 2 is twice as wide and high, 0.5 half.")
@@ -168,6 +176,7 @@ def annotate(
                 regions=regions,
                 timeline=timeline,
                 graph=graph,
+                heatmaps=heatmaps,
             ),
             encoding=Encoding(codec, crf),
             fresh=fresh,

@@ -105,7 +105,12 @@ def _one_test(result: Evaluation, left_out: Sequence[str]) -> Table:
     if card is not None:
         columns |= {"thr.": (card.thresholds.astype(float), None), "F1 card": (card.f1, None)}
     if scores.has_intensities:
-        columns |= {"ICC": (scores.icc, None), "MAE": (scores.mae, None), "r": (scores.pearson, None)}
+        columns |= {
+            "ICC": (scores.icc, None),
+            "MAE": (scores.mae, None),
+            "MSE": (scores.mse, None),
+            "r": (scores.pearson, None),
+        }
     columns = {heading: column for heading, column in columns.items() if heading not in left_out}
     table = _table("AU")
     counts = "n" not in left_out

@@ -115,6 +115,13 @@ def show_model(card: Card, console: Console) -> None:
     console.print(
         f"Model {card.name}: {card.system}, {len(card.au_names)} AUs. Licence: {card.licence}.", markup=False
     )
+    if not card.probabilities:
+        judged = (
+            "an AU counts as present from the card's intensity on"
+            if card.gives_occurrences
+            else ("it does not say whether an AU is present")
+        )
+        console.print(f"It gives intensities alone, no probabilities; {judged}.", markup=False)
     if card.intensity_aus:
         console.print(f"Intensities (0 to 5) are written for {', '.join(card.intensity_aus)}.", markup=False)
     if card.weak_aus:

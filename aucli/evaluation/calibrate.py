@@ -90,6 +90,11 @@ def calibrate(request: Request) -> Calibrated:
     """
     _check_part(request.part)
     entry = find(request.model)
+    if not entry.card.probabilities:
+        raise UsageError(
+            f"{entry.card.name} gives intensities alone: there is no probability to calibrate; "
+            "`aucli evaluate` says how near the intensities are to coders'"
+        )
     name = request.name or f"{entry.card.name}_calibrated"
     target = _checked_place(request.output, name)
     faces = open_dataset(request.dataset, request.root, request.part, fold=request.fold)

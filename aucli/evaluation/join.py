@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aucli.errors import InputNotFoundError, UsageError
+from aucli.evaluation.decide import decided_from, protocol_threshold
 from aucli.evaluation.frame_labels import FrameLabels
 from aucli.evaluation.sample import Sample
 from aucli.faces.primary import TrackSummary, choose_primary
+from aucli.sinks.frames import MAX_INTENSITY
 from aucli.sinks.metadata import read_metadata
 from aucli.sinks.schema import column_name
 from aucli.zoo.card import Card
@@ -116,7 +118,8 @@ def join(
     Raises:
         UsageError: no label finds a row; or a video is labelled whose name fits several extracted ones.
     """
-    table, first_au = extraction.read(au_names), f"{column_name(au_names[0])}_prob"
+    ending = "prob" if extraction.card.probabilities else "int"
+    table, first_au = extraction.read(au_names), f"{column_name(au_names[0])}_{ending}"
     names = _same_videos(sorted(set(labels.videos)), table["video"].unique())
     label_rows, table_rows = [], []
     counts = {"no_video": 0, "no_frame": 0, "no_face": 0}
@@ -231,8 +234,15 @@ def _sample(
     rows: NDArray[np.int64],
     au_names: tuple[str, ...],
 ) -> Sample:
-    probabilities = np.stack([chosen[f"{column_name(au)}_prob"].to_numpy(np.float32) for au in au_names], 1)
-    occurrences = np.stack([chosen[column_name(au)].to_numpy(bool) for au in au_names], 1)
+    ending = "prob" if card.probabilities else "int"
+    probabilities = np.stack(
+        [chosen[f"{column_name(au)}_{ending}"].to_numpy(np.float32) for au in au_names], 1
+    )
+    if card.probabilities:
+        occurrences = np.stack([chosen[column_name(au)].to_numpy(bool) for au in au_names], 1)
+    else:
+        probabilities = probabilities / np.float32(MAX_INTENSITY)
+        occurrences = probabilities >= decided_from(card, au_names)
     subjects = labels.subjects or tuple(labels.videos)
     if labels.subjects is None and "subject" in chosen and chosen["subject"].notna().all():
         of_rows = tuple(map(str, chosen["subject"]))
@@ -248,11 +258,12 @@ def _sample(
         outputs=_outputs(card, probabilities, au_names),
         probabilities=probabilities,
         occurrences=occurrences,
-        thresholds=np.array([card.thresholds[au] for au in au_names], np.float32),
+        thresholds=decided_from(card, au_names),
         labels=np.ascontiguousarray(labels.labels[rows][:, places]),
         subjects=of_rows,
         intensities=intensities if card.intensity_aus else None,
         measured=None if labels.intensity is None else labels.intensity[rows][:, places],
+        protocol_threshold=protocol_threshold(card),
     )
 
 

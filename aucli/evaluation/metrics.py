@@ -74,6 +74,12 @@ def mean_absolute_error(predicted: Floats, measured: Floats) -> float:
     return float(np.abs(predicted[known] - measured[known]).mean()) if known.any() else float("nan")
 
 
+def mean_squared_error(predicted: Floats, measured: Floats) -> float:
+    """Mean squared distance of the two, both (samples,); NaN where nothing was measured."""
+    known = ~(np.isnan(predicted) | np.isnan(measured))
+    return float(((predicted - measured)[known].astype(np.float64) ** 2).mean()) if known.any() else np.nan
+
+
 def pearson(predicted: Floats, measured: Floats) -> float:
     """Linear correlation of the two, both (samples,); NaN where one of them does not vary."""
     known = np.isfinite(predicted) & np.isfinite(measured)

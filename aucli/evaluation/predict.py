@@ -14,10 +14,12 @@ from aucli.datasets.labelled import LabelledFaces
 from aucli.datasets.pictures import Unreadable, read_crops
 from aucli.datatypes import CropConvention
 from aucli.errors import CheckpointError, UsageError
+from aucli.evaluation.decide import decided_from, protocol_threshold
 from aucli.evaluation.sample import Sample
 from aucli.inference.postprocess import Postprocess
 from aucli.inference.predictor import Predictor
 from aucli.inference.prefetch import prefetch
+from aucli.sinks.frames import MAX_INTENSITY
 from aucli.zoo.card import Card
 
 READ_AT_ONCE = 256
@@ -29,7 +31,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """The network's outputs, float32 (len(rows), AUs of the card), of the rows that could be read.
+    """The network's outputs, float32 (len(rows), AUs of the card), of the rows that could be read; a fifth of
+    the intensities where it gives no probabilities.
 
     intensities: alike, or None where the network gives none.
     rows: int64, in order. unreadable: path -> reason.
@@ -59,9 +62,12 @@ def predict(faces: LabelledFaces, predictor: Predictor, on_progress: Progress | 
             if on_progress is not None:
                 on_progress(done, len(faces))
     nothing = np.zeros((0, len(predictor.card.au_names)), np.float32)
-    values = np.concatenate([nothing, *(part.outputs for part in parts)])
     given = [part.intensities for part in parts if part.intensities is not None]
     intensities = np.concatenate([nothing, *given]) if predictor.card.intensity else None
+    found = [part.outputs for part in parts if part.outputs is not None]
+    values = np.concatenate([nothing, *found])
+    if intensities is not None and not predictor.card.probabilities:
+        values = intensities / np.float32(MAX_INTENSITY)
     rows = np.setdiff1d(np.arange(len(faces)), sorted(unreadable.rows))
     if len(rows) == 0:
         raise UsageError(
@@ -85,7 +91,11 @@ def _crops(
 
 def sample_of(faces: LabelledFaces, outputs: Outputs, card: Card, au_names: tuple[str, ...]) -> Sample:
     """What is scored: outputs and labels of these AUs, which both the model and the dataset have."""
-    probabilities, occurrences = Postprocess.of(card)(outputs.values)
+    if card.probabilities:
+        probabilities, occurrences = Postprocess.of(card)(outputs.values)
+    else:
+        probabilities = outputs.values
+        occurrences = probabilities >= decided_from(card, card.au_names)
     columns = [card.au_names.index(au) for au in au_names]
     labels = [faces.au_names.index(au) for au in au_names]
     measured = None if faces.intensity is None else faces.intensity[outputs.rows][:, labels]
@@ -94,9 +104,10 @@ def sample_of(faces: LabelledFaces, outputs: Outputs, card: Card, au_names: tupl
         outputs=outputs.values[:, columns],
         probabilities=probabilities[:, columns],
         occurrences=occurrences[:, columns],
-        thresholds=np.array([card.thresholds[au] for au in au_names], np.float32),
+        thresholds=decided_from(card, au_names),
         labels=faces.labels[outputs.rows][:, labels],
         subjects=tuple(faces.subjects[row] for row in outputs.rows),
         intensities=None if outputs.intensities is None else outputs.intensities[:, columns],
         measured=measured,
+        protocol_threshold=protocol_threshold(card),
     )

@@ -111,7 +111,7 @@ def _measured(result: Evaluation, mode: str) -> str:
         "AP": "average_precision", "TP": "tp", "FP": "fp", "FN": "fn", "TN": "tn",
     }  # fmt: skip
     if any(one.scores.has_intensities for one in result.tested):
-        columns |= {"ICC(3,1)": "icc", "MAE": "mae", "Pearson r": "pearson"}
+        columns |= {"ICC(3,1)": "icc", "MAE": "mae", "MSE": "mse", "Pearson r": "pearson"}
     if len(result.tested) == 1:
         del columns["fold"]
     body = []

@@ -14,6 +14,7 @@ from aucli.datasets.table import find_table, read_table
 from aucli.errors import UsageError
 from aucli.evaluation.bootstrap import DRAWS
 from aucli.evaluation.choose import folds_of, models_of_folds
+from aucli.evaluation.decide import remark
 from aucli.evaluation.frame_labels import FrameLabels
 from aucli.evaluation.join import Extraction, join
 from aucli.evaluation.leak import doubts, find_leak
@@ -104,7 +105,7 @@ def compare(
     dataset, part, fold = labels_of or ("table", "test", None)
     leak = checked_leak(card, dataset, labels.au_names, part, fold, allowed=allow_leak)
     sample, joined = join(extraction, labels, au_names, track=track)
-    remarks = doubts(card, dataset, labels.au_names, part, fold)
+    remarks = [*doubts(card, dataset, labels.au_names, part, fold), *remark(card)]
     if labels.subjects is None and set(sample.subjects) <= set(labels.videos):
         remarks.append("No subjects are named: each video counts as a person of its own in the intervals.")
     tested = Tested(
@@ -121,8 +122,8 @@ def shared_aus(card: Card, labelled: Sequence[str], *, all_of_them: bool = False
     Raises:
         UsageError: there are none; or with `all_of_them`, not all.
     """
-    shared = tuple(au for au in labelled if au in card.au_names)
-    missing = [au for au in labelled if au not in card.au_names]
+    shared = tuple(au for au in labelled if au in card.written_aus)
+    missing = [au for au in labelled if au not in card.written_aus]
     if not shared or (all_of_them and missing):
         raise UsageError(
             f"{card.name} does not predict {', '.join(missing)}: choose a model that does (aucli models list "
@@ -188,4 +189,5 @@ def _test(request: Request, case: _Case) -> Tested:
     sample = sample_of(case.faces, outputs, case.card, case.au_names)
     scores = score(sample, draws=request.draws, seed=request.seed)
     remarks = doubts(case.card, request.dataset, case.faces.au_names, request.part, case.fold)
+    remarks += remark(case.card)
     return Tested(case.card, case.fold, sample, scores, outputs.unreadable, case.leak, tuple(remarks))

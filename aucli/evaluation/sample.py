@@ -15,10 +15,12 @@ from aucli.datatypes import check_array
 class Sample:
     """Faces that a model has seen, row by row; columns as `au_names`.
 
-    outputs: float32 (faces, AUs), as the network gives them, 0 to 1. probabilities: float32 (faces, AUs),
+    outputs: float32 (faces, AUs), as the network gives them, 0 to 1; of a network that gives intensities
+        alone a fifth of them, and so `probabilities` and all thresholds. probabilities: float32 (faces, AUs),
         calibrated as the card says; the outputs themselves where it has no calibration.
     occurrences: bool (faces, AUs), probability at or above the card's threshold.
     thresholds: float32 (AUs,), the card's, on the probabilities.
+    protocol_threshold: from which output the protocol says that an AU is present.
     labels: int8 (faces, AUs), 1, 0 or `MISSING`. subjects: person in each face.
     intensities, measured: float32 (faces, AUs), 0 to 5, as the network gives them and as they were coded, NaN
         where there is none; None where the network or the labels have none at all.
@@ -33,6 +35,7 @@ class Sample:
     subjects: tuple[str, ...]
     intensities: NDArray[np.float32] | None = None
     measured: NDArray[np.float32] | None = None
+    protocol_threshold: float = 0.5
 
     def __post_init__(self) -> None:
         shape = (len(self.subjects), len(self.au_names))
@@ -54,5 +57,6 @@ class Sample:
 
     @property
     def calibrated(self) -> bool:
-        """Whether the card decides otherwise than by 0.5 on the network's output."""
-        return not (np.array_equal(self.outputs, self.probabilities) and bool((self.thresholds == 0.5).all()))
+        """Whether the card decides otherwise than the protocol does on the network's output."""
+        same = np.array_equal(self.outputs, self.probabilities)
+        return not (same and bool(np.allclose(self.thresholds, self.protocol_threshold)))

@@ -19,14 +19,21 @@ from aucli.evaluation.bootstrap import (
     mean_over_aus,
 )
 from aucli.evaluation.counts import accuracy_of, count_by_group, f1_of, precision_of, recall_of
-from aucli.evaluation.metrics import average_precision, icc, mean_absolute_error, pearson, roc_auc
+from aucli.evaluation.metrics import (
+    average_precision,
+    icc,
+    mean_absolute_error,
+    mean_squared_error,
+    pearson,
+    roc_auc,
+)
 from aucli.evaluation.sample import Sample
 
 Mode = Literal["protocol", "card"]
 """protocol: the network's output >= 0.5, as in the papers. card: the calibrated probability at or above
 the card's threshold for the AU, which is what `extract` writes."""
 PROTOCOL_THRESHOLD = np.float32(0.5)
-INTENSITY_FIGURES = ("icc", "mae", "pearson")
+INTENSITY_FIGURES = ("icc", "mae", "mse", "pearson")
 
 Floats = NDArray[np.float64]
 
@@ -79,8 +86,8 @@ class Decisions:
 class Scores:
     """All figures of one sample; arrays are float64 (AUs,) in the order of `au_names`, NaN where undefined.
 
-    positives, labelled: int64 (AUs,). auc_draws: (draws, AUs). icc, mae, pearson: of intensities, ICC(3,1),
-        mean absolute error and Pearson's correlation.
+    positives, labelled: int64 (AUs,). auc_draws: (draws, AUs). icc, mae, mse, pearson: of intensities,
+        ICC(3,1), mean absolute and mean squared error, and Pearson's correlation.
     """
 
     au_names: tuple[str, ...]
@@ -94,6 +101,7 @@ class Scores:
     modes: dict[Mode, Decisions]
     icc: Floats
     mae: Floats
+    mse: Floats
     pearson: Floats
 
     @property
@@ -172,8 +180,8 @@ def score(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Scores:
     places = range(len(sample.au_names))
     decided: dict[Mode, tuple[NDArray[np.float32], NDArray[np.bool_]]] = {
         "protocol": (
-            np.full_like(sample.thresholds, PROTOCOL_THRESHOLD),
-            sample.outputs >= PROTOCOL_THRESHOLD,
+            np.full_like(sample.thresholds, sample.protocol_threshold),
+            sample.outputs >= np.float32(sample.protocol_threshold),
         )
     }
     if sample.calibrated:
@@ -196,14 +204,16 @@ def score(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Scores:
         modes=modes,
         icc=of_intensity[:, 0],
         mae=of_intensity[:, 1],
-        pearson=of_intensity[:, 2],
+        mse=of_intensity[:, 2],
+        pearson=of_intensity[:, 3],
     )
 
 
-def _intensity_figures(sample: Sample, au: int) -> tuple[float, float, float]:
-    """ICC(3,1), mean absolute error and Pearson's correlation, all NaN where there are no intensities."""
+def _intensity_figures(sample: Sample, au: int) -> tuple[float, float, float, float]:
+    """ICC(3,1), mean absolute and squared error and Pearson's correlation, all NaN without intensities."""
     if sample.intensities is None or sample.measured is None:
-        return np.nan, np.nan, np.nan
+        return np.nan, np.nan, np.nan, np.nan
     given, measured = sample.intensities[:, au], sample.measured[:, au]
     agreement = icc(np.stack([given, measured], axis=1))
-    return agreement, mean_absolute_error(given, measured), pearson(given, measured)
+    errors = mean_absolute_error(given, measured), mean_squared_error(given, measured)
+    return agreement, *errors, pearson(given, measured)

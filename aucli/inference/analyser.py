@@ -21,9 +21,13 @@ from aucli.sinks.frames import FrameResult, frames_of
 
 
 class Analyser:
-    """The networks of `extract`, and its analysis of one video; `edges`: results have `pairs`."""
+    """The networks of `extract`, and its analysis of one video; `edges`: results have `pairs`; `heatmaps`:
+    results have those.
+    """
 
-    def __init__(self, config: ExtractConfig, device: str, threads: int, *, edges: bool = False) -> None:
+    def __init__(
+        self, config: ExtractConfig, device: str, threads: int, *, edges: bool = False, heatmaps: bool = False
+    ) -> None:
         self._config, self._device = config, device
         detector: Detector = make_detector(config.detector, device=device, min_face=config.min_face)
         self._detector = ParallelDetector(detector, threads) if device == "cpu" else detector
@@ -34,6 +38,7 @@ class Analyser:
             precision=resolve_precision(config.precision, device),
             batch_size=config.batch_size,
             edges=edges,
+            heatmaps=heatmaps,
         )
         self.card = self._predictor.card
 
@@ -54,4 +59,4 @@ class Analyser:
             ) as chunks,
         ):
             for chunk in chunks:
-                yield from frames_of(chunk.rows, chunk.pairs)
+                yield from frames_of(chunk.rows, chunk.pairs, chunk.heatmaps)

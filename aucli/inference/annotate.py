@@ -68,7 +68,8 @@ def run_annotate(
 
     Raises:
         UsageError: wrong inputs, an output that cannot be, that is an input, or that aucli did not write; a
-            graph from rows or of a model that has none; an encoder that does not work here. Nothing was run.
+            graph or heatmaps from rows or of a model that has none; an encoder that does not work here.
+            Nothing was run.
         OutputError: an output cannot be written.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
@@ -92,6 +93,7 @@ def run_annotate(
     if rows_from is None:
         card = find(config.model).card
         _check_graph(look, card)
+        _check_heatmaps(look, card)
         model, devices = card.name, resolve_device(config.device)
         for device in devices:
             resolve_precision(config.precision, device)
@@ -99,6 +101,7 @@ def run_annotate(
         drawn = Drawn(look, encoding, card=card, analysis=of_analysis(config, devices[0]))
     else:
         _check_graph(look, None)
+        _check_heatmaps(look, None)
         model, devices = str(rows_from), ("cpu",)
         drawn = Drawn(look, encoding, videos=read_extraction(rows_from))
     tasks, refused = _identified(tasks, drawn)
@@ -159,6 +162,25 @@ def _check_graph(look: Look, card: Card | None) -> None:
         raise UsageError(
             f"--graph: {card.name} ({card.system}, stage {card.stage}) says nothing of pairs of AUs; models "
             f"of ME-GraphAU's stage 2 do, such as --model {BUILTIN}"
+        )
+
+
+def _check_heatmaps(look: Look, card: Card | None) -> None:
+    """Whether there are heatmaps; card: of the model, None where rows are drawn.
+
+    Raises:
+        UsageError: there are not.
+    """
+    if not look.heatmaps:
+        return
+    if card is None:
+        raise UsageError(
+            "--heatmaps shows maps of the network, which no Parquet file holds: leave out --from, so that "
+            "the video is analysed, or --heatmaps"
+        )
+    if not card.gives_heatmaps:
+        raise UsageError(
+            f"--heatmaps: {card.name} ({card.system}) makes none; SCC does, see `aucli models import --help`"
         )
 
 

@@ -56,7 +56,9 @@ def set_up(
     analyses: False where all tasks come with their rows, so that no network is loaded.
     """
     torch.set_num_threads(1)
-    analyser = _analyser(config, device, threads, edges=look.graph) if analyses else None
+    analyser = (
+        _analyser(config, device, threads, edges=look.graph, heatmaps=look.heatmaps) if analyses else None
+    )
 
     def process(task: AnnotateTask, send: EventHook) -> ReportEntry:
         try:
@@ -78,10 +80,10 @@ def set_up(
     return process
 
 
-def _analyser(config: ExtractConfig, device: str, threads: int, *, edges: bool) -> Analyser:
+def _analyser(config: ExtractConfig, device: str, threads: int, *, edges: bool, heatmaps: bool) -> Analyser:
     from aucli.inference.analyser import Analyser  # timm takes seconds, for nothing where the rows are there
 
-    return Analyser(config, device, threads, edges=edges)
+    return Analyser(config, device, threads, edges=edges, heatmaps=heatmaps)
 
 
 def _annotate(
@@ -102,12 +104,21 @@ def _annotate(
     send(VideoStarted(source.name, probed.frames_from_header, worker))
     if task.extracted is not None:
         card = Card.from_json(task.extracted.card, str(task.extracted.file))
-        results = task.extracted.frames(card.au_names)
+        results = task.extracted.frames(card.written_aus)
     else:
         assert analyser is not None  # loaded where there are no rows
         card, results = analyser.card, analyser.results(source, probed)
     annotator = Annotator(
-        Legend.of(card.au_names, card.thresholds, card.weak_aus), look, probed.width, probed.height
+        Legend.of(
+            card.written_aus,
+            card.thresholds,
+            card.weak_aus,
+            "probability" if card.probabilities else "intensity",
+        ),
+        look,
+        probed.width,
+        probed.height,
+        card.crop,
     )
     seen, whole = Seen(), replace(source, start_seconds=None, end_seconds=None)
     with closing(SoundTracks(source.path)) as sound, open_decoder(whole, Selection(), "pyav") as decoder:
@@ -196,7 +207,7 @@ def _top_aus(seen: Seen, card: Card) -> tuple[tuple[str, float], ...]:
         return ()
     best = np.argsort(-seen.occurrences, kind="stable")[:_TOP_AUS]
     return tuple(
-        (card.au_names[au], round(float(seen.occurrences[au] / seen.faces), 4))
+        (card.written_aus[au], round(float(seen.occurrences[au] / seen.faces), 4))
         for au in best
         if seen.occurrences[au]
     )

@@ -247,8 +247,10 @@ class _Run:
         self.precision = resolve_precision(config.precision, self.devices[0])
         self.identities: dict[str, Mapping[str, Any]] = {}
         self.schema = output_schema(
-            plan.card.au_names,
+            plan.card.written_aus,
             intensity_aus=plan.card.intensity_aus,
+            with_probabilities=plan.card.probabilities,
+            with_occurrences=plan.card.gives_occurrences,
             with_subject=plan.with_subject,
         )
 

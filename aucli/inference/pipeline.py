@@ -58,13 +58,14 @@ class CroppedFrame:
 @dataclass(frozen=True, eq=False)
 class Chunk:
     """Rows of consecutive frames, with the size of the picture that each face row lies in, and what the
-    predictor gives of each face that is not written: pairs, see `Predictions`.
+    predictor gives of each face that is not written: pairs, heatmaps, see `Predictions`.
     """
 
     rows: Rows
     frames: int
     picture_sizes: NDArray[np.float32]  # (faces, 2), width, height
     pairs: NDArray[np.float32] | None = None
+    heatmaps: NDArray[np.uint8] | None = None
 
 
 def analyse(
@@ -148,10 +149,14 @@ def score(
     def flush() -> Chunk:
         with timer("network"):
             found = predictor(torch.cat([frame.crops for frame in waiting]))
-            probabilities, occurrences = postprocess(found.outputs)
             intensities = postprocess.intensities(found.intensities)
+            if found.outputs is None:
+                probabilities, occurrences = None, postprocess.present(intensities)
+            else:
+                probabilities, occurrences = postprocess(found.outputs)
         chunk = _chunk(waiting, probabilities, occurrences, intensities, predictor.card)
-        return replace(chunk, pairs=found.pairs)
+        maps = None if found.heatmaps is None else found.heatmaps[:, postprocess.intensity_columns]
+        return replace(chunk, pairs=found.pairs, heatmaps=maps)
 
     for frame in cropped:
         waiting.append(frame)
@@ -165,8 +170,8 @@ def score(
 
 def _chunk(
     frames: list[CroppedFrame],
-    probabilities: NDArray[np.float32],
-    occurrences: NDArray[np.bool_],
+    probabilities: NDArray[np.float32] | None,
+    occurrences: NDArray[np.bool_] | None,
     intensities: NDArray[np.float32] | None,
     card: Card,
 ) -> Chunk:
@@ -182,7 +187,7 @@ def _chunk(
         valid=np.concatenate([frame.valid for frame in frames]),
         probabilities=probabilities,
         occurrences=occurrences,
-        au_names=card.au_names,
+        au_names=card.written_aus,
         intensities=intensities,
         intensity_aus=card.intensity_aus,
     )

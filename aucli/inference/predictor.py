@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,11 +21,13 @@ from aucli.inference.batch_size import (
     cuda_peak_bytes,
     is_out_of_memory,
 )
-from aucli.inference.fixed_batch import FixedBatch, fixed_if_safe
+from aucli.inference.fixed_batch import FixedBatch, Run, fixed_if_safe
 from aucli.zoo import load
 from aucli_models.au import unsided
+from aucli_models.au_points import points_per_au
 from aucli_models.fold import folded
-from aucli_models.output import AUOutput
+from aucli_models.layers import MAX_INTENSITY
+from aucli_models.output import AUOutput, IntensityOutput
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,15 +37,18 @@ _GRAPH_TOLERANCE = {"fp32": 1e-4, "bf16": 0.02, "fp16": 0.02}  # between two for
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network says of faces, as it says it: outputs float32 (faces, AUs), 0 to 1; intensities float32
-    (faces, AUs), 0 to 5, or None from a network that gives none; pairs float32 (faces, nodes, nodes), the
+    """What a network says of faces, as it says it: outputs float32 (faces, AUs), 0 to 1, or None from a
+    network without probabilities; intensities float32 (faces, AUs), 0 to 5, or None from one that gives none;
+    heatmaps uint8 (faces, AUs, side, side), 51 for a grade of intensity, the highest of an AU's points, or
+    None where they were not asked for; pairs float32 (faces, nodes, nodes), the
     probability that both AUs of a pair occur, or None where edges were not asked for. Nodes are the AUs
     without a side; (i, k) is as (k, i), and the diagonal says nothing.
     """
 
-    outputs: NDArray[np.float32]
+    outputs: NDArray[np.float32] | None
     intensities: NDArray[np.float32] | None = None
     pairs: NDArray[np.float32] | None = None
+    heatmaps: NDArray[np.uint8] | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[AUOutput]) -> Predictions:
@@ -54,6 +60,24 @@ class Predictions:
             torch.cat(intensities).float().cpu().numpy() if intensities else None,
             torch.cat(pairs).cpu().numpy() if pairs else None,
         )
+
+    @classmethod
+    def measured(
+        cls, parts: Sequence[IntensityOutput], au_set: str, *, with_heatmaps: bool = False
+    ) -> Predictions:
+        """Of the batches of one network without probabilities, in their order."""
+        intensities = torch.cat([part.intensities for part in parts]).float().cpu().numpy()
+        heatmaps = None
+        if with_heatmaps:
+            heatmaps = torch.cat([_of_aus(part.heatmaps, au_set) for part in parts]).cpu().numpy()
+        return cls(None, np.clip(intensities, 0.0, MAX_INTENSITY), heatmaps=heatmaps)
+
+
+def _of_aus(heatmaps: Tensor, au_set: str) -> Tensor:
+    """uint8 (faces, AUs, side, side) of the maps of points."""
+    maps = torch.split(heatmaps, list(points_per_au(au_set)), dim=1)
+    highest = torch.stack([of_au.amax(1) for of_au in maps], dim=1)
+    return (highest / MAX_INTENSITY).round().clamp(0, 255).to(torch.uint8)
 
 
 def _both(edge_logits: Tensor) -> Tensor:
@@ -71,9 +95,10 @@ class Predictor:
     precision: fp32, bf16 or fp16, see `devices.resolve_precision`. batch_size: faces that go through
     the network together, None for as many as suit the device; it never changes a score beyond 1e-6 in fp32.
     When memory runs out it is halved; `take_notes` tells.
-    edges: whether it also gives `pairs`; the card's network must have them (`Card.gives_edges`).
+    edges, heatmaps: whether it also gives `pairs`, `heatmaps`; the card's network must have them
+    (`Card.gives_edges`, `Card.gives_heatmaps`).
 
-    On a GPU full batches run as a CUDA graph, if its results are those of the network.
+    On a GPU full batches of a network of probabilities run as a CUDA graph, if its results are those of the network.
 
     Raises:
         UnknownModelError, CheckpointError: see `zoo.load`.
@@ -88,12 +113,14 @@ class Predictor:
         precision: str = "fp32",
         batch_size: int | None = None,
         edges: bool = False,
+        heatmaps: bool = False,
     ) -> None:
         self.device = torch.device(device)
         network, self.card = load(model, self.device)
         self.network = folded(network).to(memory_format=torch.channels_last)
         self._autocast = _AUTOCAST[precision]
         self._asked = {"edges": True} if edges else {}
+        self._heatmaps = heatmaps
         self._mean = torch.tensor(self.card.mean, device=self.device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.card.std, device=self.device).view(3, 1, 1) * 255
         self._notes: list[str] = []
@@ -132,9 +159,11 @@ class Predictor:
             free = torch.cuda.mem_get_info(self.device)[0]
             self.batch_size = batch_for(self._bytes_per_face, free)
             _LOG.debug("%d bytes a face: batches of %d", self._bytes_per_face, self.batch_size)
+        if not self.card.probabilities:
+            return  # the outputs of SCC are not what `FixedBatch` copies
         example = torch.rand(self.batch_size, *shape, device=self.device) * 255
         with torch.cuda.device(self.device):
-            self._graph = fixed_if_safe(self._run, example, _GRAPH_TOLERANCE[precision])
+            self._graph = fixed_if_safe(cast("Run", self._run), example, _GRAPH_TOLERANCE[precision])
 
     @torch.inference_mode()
     def __call__(self, crops: Tensor) -> Predictions:
@@ -145,10 +174,13 @@ class Predictor:
         """
         if len(crops) == 0:
             nothing = np.zeros((0, len(self.card.au_names)), np.float32)
+            if not self.card.probabilities:
+                maps = np.zeros((*nothing.shape, 1, 1), np.uint8) if self._heatmaps else None
+                return Predictions(None, nothing, heatmaps=maps)
             nodes = len(unsided(self.card.au_names))
             pairs = np.zeros((0, nodes, nodes), np.float32) if self._asked else None
             return Predictions(nothing, nothing if self.card.intensity else None, pairs)
-        parts: list[AUOutput] = []
+        parts: list[AUOutput | IntensityOutput] = []
         done = 0
         while done < len(crops):
             batch = crops[done : done + self.batch_size]
@@ -158,14 +190,17 @@ class Predictor:
                 continue
             parts.append(part)
             done += len(batch)
-        return Predictions.joined(parts)
+        measured = [part for part in parts if isinstance(part, IntensityOutput)]
+        if measured:
+            return Predictions.measured(measured, self.card.au_set, with_heatmaps=self._heatmaps)
+        return Predictions.joined([part for part in parts if isinstance(part, AUOutput)])
 
     def take_notes(self) -> tuple[str, ...]:
         """What the report should say of the calls since this was last asked."""
         notes, self._notes = tuple(self._notes), []
         return notes
 
-    def _attempt(self, batch: Tensor) -> AUOutput | None:
+    def _attempt(self, batch: Tensor) -> AUOutput | IntensityOutput | None:
         """None when memory ran out; then nothing of the attempt is held any more."""
         graph = self._graph
         try:
@@ -200,8 +235,8 @@ class Predictor:
             "uses it, or choose another --device or --model"
         )
 
-    def _run(self, batch: Tensor) -> AUOutput:
+    def _run(self, batch: Tensor) -> AUOutput | IntensityOutput:
         images = ((batch - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
-            output: AUOutput = self.network(images, **self._asked)
+            output: AUOutput | IntensityOutput = self.network(images, **self._asked)
         return output

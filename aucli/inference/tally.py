@@ -57,7 +57,8 @@ class Tally:
             track.frames += int(mine.sum())
             track.area_share_sum += float(area_share[mine].sum())
             track.centre_distance_sum += float(distance[mine].sum())
-            track.occurrences += rows.occurrences[mine].sum(0)
+            if rows.occurrences is not None:
+                track.occurrences += rows.occurrences[mine].sum(0)
 
     def primary(self, rule: PrimaryRule) -> int | None:
         """The main person's track; None for a video without faces."""

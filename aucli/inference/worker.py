@@ -83,13 +83,13 @@ class _Processor:
             here = replace(
                 config, detect_every=detect_every_for(selected_rate(probed.frame_rate, config.selection))
             )
-        tally = Tally(self._predictor.card.au_names)
+        tally = Tally(self._predictor.card.written_aus)
         spool = Spool(task.spool_path, self._schema)
         try:
             with open_decoder(source, config.selection, config.decoder, self._device) as decoder:
                 broken: str | None = None
                 try:
-                    self._write_rows(decoder, here, source, tally, spool, send)
+                    self._write_rows(decoder, here, source, send, tally=tally, spool=spool)
                 except MediaError as error:
                     if not tally.frames:
                         raise
@@ -112,9 +112,10 @@ class _Processor:
         decoder: Decoder,
         config: ExtractConfig,
         source: Source,
+        send: EventHook,
+        *,
         tally: Tally,
         spool: Spool,
-        send: EventHook,
     ) -> None:
         def progress() -> None:
             send(VideoProgress(source.name, tally.frames))

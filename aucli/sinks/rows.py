@@ -28,8 +28,10 @@ class Rows:
     pose_degrees: float32 (faces, 3), yaw, pitch, roll; NaN where unknown.
     sharpness: float32 (faces,); NaN where unknown.
     valid: bool (faces,).
-    probabilities: float32 (faces, AUs), columns in the order of `au_names`; NaN where unknown.
-    occurrences: bool (faces, AUs); null in the output where the probability is NaN.
+    probabilities: float32 (faces, AUs), columns in the order of `au_names`; NaN where unknown. None from a
+        model without them.
+    occurrences: bool (faces, AUs); null in the output where the probability is NaN. None from a model that
+        does not decide.
     au_names: `AU1`, `AU12L`, ... as the model orders them.
     intensities: float32 (faces, intensity AUs), 0 to 5, columns in the order of `intensity_aus`.
 
@@ -44,8 +46,8 @@ class Rows:
     pose_degrees: NDArray[np.float32]
     sharpness: NDArray[np.float32]
     valid: NDArray[np.bool_]
-    probabilities: NDArray[np.float32]
-    occurrences: NDArray[np.bool_]
+    probabilities: NDArray[np.float32] | None
+    occurrences: NDArray[np.bool_] | None
     au_names: tuple[str, ...]
     intensities: NDArray[np.float32] | None = None
     intensity_aus: tuple[str, ...] = ()
@@ -58,8 +60,10 @@ class Rows:
         check_array("Rows.pose_degrees", self.pose_degrees, (faces, 3), "float32")
         check_array("Rows.sharpness", self.sharpness, (faces,), "float32")
         check_array("Rows.valid", self.valid, (faces,), "bool")
-        check_array("Rows.probabilities", self.probabilities, (faces, len(self.au_names)), "float32")
-        check_array("Rows.occurrences", self.occurrences, (faces, len(self.au_names)), "bool")
+        if self.probabilities is not None:
+            check_array("Rows.probabilities", self.probabilities, (faces, len(self.au_names)), "float32")
+        if self.occurrences is not None:
+            check_array("Rows.occurrences", self.occurrences, (faces, len(self.au_names)), "bool")
         if self.intensities is not None:
             check_array("Rows.intensities", self.intensities, (faces, len(self.intensity_aus)), "float32")
         elif self.intensity_aus:
@@ -106,9 +110,11 @@ def rows_to_batch(schema: pa.Schema, rows: Rows, *, video: str, subject: str | N
     per_face["sharpness"] = rows.sharpness
     unknown: dict[str, NDArray[np.bool_]] = {}
     for i, au in enumerate(rows.au_names):
-        per_face[f"{column_name(au)}_prob"] = rows.probabilities[:, i]
-        per_face[column_name(au)] = rows.occurrences[:, i]
-        unknown[column_name(au)] = np.isnan(rows.probabilities[:, i])
+        if rows.probabilities is not None:
+            per_face[f"{column_name(au)}_prob"] = rows.probabilities[:, i]
+            unknown[column_name(au)] = np.isnan(rows.probabilities[:, i])
+        if rows.occurrences is not None:
+            per_face[column_name(au)] = rows.occurrences[:, i]
     if rows.intensities is not None:
         for i, au in enumerate(rows.intensity_aus):
             per_face[f"{column_name(au)}_int"] = rows.intensities[:, i]
@@ -130,7 +136,7 @@ def rows_to_batch(schema: pa.Schema, rows: Rows, *, video: str, subject: str | N
 def batch_to_rows(batch: pa.RecordBatch, au_names: tuple[str, ...]) -> Rows:
     """The rows of a record batch of one video, whole frames, as arrays; nulls become NaN or False.
 
-    au_names: the AUs of the columns, in any order; intensities are left out.
+    au_names: the AUs of the columns, in any order; intensities are left out where there are probabilities.
 
     Raises:
         KeyError: a column is not there.
@@ -148,6 +154,8 @@ def batch_to_rows(batch: pa.RecordBatch, au_names: tuple[str, ...]) -> Rows:
         return np.stack(columns, axis=1).astype(np.bool_).reshape(faces.num_rows, len(names))
 
     columns = [column_name(au) for au in au_names]
+    with_probabilities = any(name.endswith("_prob") for name in batch.schema.names)
+    with_occurrences = with_probabilities or any(column in batch.schema.names for column in columns)
     return Rows(
         frame_indices=batch.column("frame").to_numpy(),
         pts_seconds=batch.column("time_s").to_numpy(),
@@ -161,9 +169,11 @@ def batch_to_rows(batch: pa.RecordBatch, au_names: tuple[str, ...]) -> Rows:
         pose_degrees=floats(*POSE_COLUMNS),
         sharpness=floats("sharpness")[:, 0],
         valid=flags("valid")[:, 0],
-        probabilities=floats(*(f"{column}_prob" for column in columns)),
-        occurrences=flags(*columns),
+        probabilities=floats(*(f"{column}_prob" for column in columns)) if with_probabilities else None,
+        occurrences=flags(*columns) if with_occurrences else None,
         au_names=au_names,
+        intensities=None if with_probabilities else floats(*(f"{column}_int" for column in columns)),
+        intensity_aus=() if with_probabilities else au_names,
     )
 
 

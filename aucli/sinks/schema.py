@@ -47,13 +47,19 @@ def column_name(au: str) -> str:
 
 
 def output_schema(
-    au_names: Sequence[str], *, intensity_aus: Sequence[str] = (), with_subject: bool = False
+    au_names: Sequence[str],
+    *,
+    intensity_aus: Sequence[str] = (),
+    with_subject: bool = False,
+    with_probabilities: bool = True,
+    with_occurrences: bool = True,
 ) -> pa.Schema:
     """The output's columns for a model with these AUs.
 
     au_names: `AU1`, `AU12L`, ... in any order; the columns come in FACS order, both sides before left
         before right: first all probabilities, then all occurrences, then the intensities.
     with_subject: adds the column `subject`, wanted when any input names one.
+    with_probabilities, with_occurrences: whether the model gives them.
 
     Raises:
         ValueError: an AU named twice, or something that is not an AU.
@@ -75,8 +81,10 @@ def output_schema(
         for name in ("face_score", *BOX_COLUMNS, *LANDMARK_COLUMNS, *POSE_COLUMNS, "sharpness")
     ]
     fields.append(pa.field("valid", pa.bool_()))
-    fields += [pa.field(f"{column_name(au)}_prob", pa.float32()) for au in ordered]
-    fields += [pa.field(column_name(au), pa.bool_()) for au in ordered]
+    if with_probabilities:
+        fields += [pa.field(f"{column_name(au)}_prob", pa.float32()) for au in ordered]
+    if with_occurrences:
+        fields += [pa.field(column_name(au), pa.bool_()) for au in ordered]
     fields += [
         pa.field(f"{column_name(au)}_int", pa.float32()) for au in sorted(intensity_aus, key=facs_order)
     ]
@@ -85,10 +93,12 @@ def output_schema(
 
 def describe_columns(schema: pa.Schema) -> dict[str, str]:
     """What each column means, with its unit: the data dictionary that goes into the file's metadata."""
-    return {name: _meaning(name) for name in schema.names}
+    of_intensity = not any(name.endswith("_prob") for name in schema.names)
+    return {name: _meaning(name, of_intensity=of_intensity) for name in schema.names}
 
 
-def _meaning(column: str) -> str:
+def _meaning(column: str, *, of_intensity: bool) -> str:
+    """of_intensity: whether an occurrence is decided on the intensity."""
     if column in _FIXED_MEANINGS:
         return _FIXED_MEANINGS[column]
     if column in LANDMARK_COLUMNS:
@@ -98,6 +108,7 @@ def _meaning(column: str) -> str:
     what = f"{au}, {title(au).lower()}"
     return {
         "prob": f"calibrated probability that {what}, occurs, 0 to 1",
-        "": f"whether {what}, occurs: its probability is at or above the model's threshold",
+        "": f"whether {what}, occurs: its {'intensity' if of_intensity else 'probability'} is at or above "
+        "the model's threshold",
         "int": f"intensity of {what}, 0 (absent) to 5 (maximum, FACS E)",
     }[kind]

@@ -20,6 +20,7 @@ from aucli.training.average import copy_of, update_average
 from aucli.training.batches import Batch, Part
 from aucli.training.distributed import Ranks, sum_over_ranks, synchronise
 from aucli.training.draws import Draws
+from aucli.training.heatmap_objective import HeatmapObjective
 from aucli.training.landmarks import in_views
 from aucli.training.objective import Objective
 from aucli.training.optimiser import make_optimiser, set_rate
@@ -27,6 +28,7 @@ from aucli.training.recipe import StageRecipe
 from aucli.training.sam import SAM
 from aucli.training.stochastic_depth import Depths
 from aucli.training.views import SwapSides, Views
+from aucli_models.scc import SCC
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _VIEWS, _DEPTHS = 1, 2  # purposes of draws
@@ -97,14 +99,19 @@ class Engine:
         self.average = None
         if recipe.average is not None:
             self.average = _placed(copy_of(network), self._device)
-        self.objective = Objective(
-            network,
-            recipe,
-            au_weights,
-            size=views.convention.size,
-            landmarks=landmarks,
-            autocast=AUTOCAST[arithmetic.precision],
-        )
+        self.objective: Objective | HeatmapObjective
+        if isinstance(network, SCC):
+            autocast = AUTOCAST[arithmetic.precision]
+            self.objective = HeatmapObjective(network, network.au_set, autocast=autocast)
+        else:
+            self.objective = Objective(
+                network,
+                recipe,
+                au_weights,
+                size=views.convention.size,
+                landmarks=landmarks,
+                autocast=AUTOCAST[arithmetic.precision],
+            )
         self._swap_sides = SwapSides(self.objective.network.au_names, self._device)
         _placed(self.objective, self._device)
         self.network = network
@@ -116,7 +123,7 @@ class Engine:
         self._parameters = [p for group in self._optimiser.param_groups for p in group["params"]]
         if arithmetic.compiled:
             self.objective.compile()
-        self._forward: Objective | DistributedDataParallel = self.objective
+        self._forward: Objective | HeatmapObjective | DistributedDataParallel = self.objective
         if self._ranks.count > 1:
             with warnings.catch_warnings():
                 # The option's name is new in torch 2.15, and older ones know the old name only.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from aucli.datasets.au_places import weights_of_landmarks
 from aucli.datasets.labelled import LabelledFaces
 from aucli.datatypes import CropConvention
 from aucli.errors import UsageError
@@ -24,7 +25,7 @@ from aucli.training.material import Parts, au_set_of, examples_of, open_parts, w
 from aucli.training.options import TrainConfig, architecture
 from aucli.training.recipe import StageRecipe
 from aucli.training.views import Views
-from aucli.zoo.card import Card
+from aucli.zoo.card import INTENSITY_SYSTEMS, Card
 from aucli.zoo.published import generic
 from aucli_models.open_graphau import AU_SET as OPEN_GRAPHAU_SET
 from aucli_models.registry import ModelSpec
@@ -55,7 +56,8 @@ class Job:
 
     def spec(self, stage: int) -> ModelSpec:
         system, backbone = architecture(self.config.arch)
-        return ModelSpec(system, backbone, self.au_set, stage, self.convention.size, self.config.intensity)
+        intensity = self.config.intensity or system in INTENSITY_SYSTEMS
+        return ModelSpec(system, backbone, self.au_set, stage, self.convention.size, intensity)
 
     def views(self, recipe: StageRecipe) -> Views:
         """OpenGraphAU's authors never mirror a picture."""
@@ -139,8 +141,15 @@ def make_job(
         raise UsageError(
             f"--arch {config.arch}: OpenGraphAU predicts --au-set {OPEN_GRAPHAU_SET}, not {au_set}"
         )
-    if config.intensity:
+    if config.intensity or system in INTENSITY_SYSTEMS:
         _check_intensities(config, parts.train)
+    if system in INTENSITY_SYSTEMS:
+        weights_of_landmarks(au_set)  # an AU without a place is refused
+        if parts.train.landmarks is None:
+            raise UsageError(
+                f"--arch {config.arch}: the places of its AUs come from 68 landmarks, and {config.dataset} "
+                f"in {config.root} has none: synthfaces has them"
+            )
     start = read_start(_start_name(config, au_set))
     convention = _crop_convention(config, parts.train, start, au_set)
 
@@ -168,9 +177,10 @@ def make_job(
 
 def _check_intensities(config: TrainConfig, faces: LabelledFaces) -> None:
     if faces.intensity is None or not np.isfinite(faces.intensity).any():
+        asked = "--intensity" if config.intensity else f"--arch {config.arch}"
         raise UsageError(
-            f"--intensity: {config.dataset} in {config.root} says only whether AUs occur, not how strongly: "
-            "leave --intensity out, or train on data with intensities (synthfaces, disfa, or a table with "
+            f"{asked}: {config.dataset} in {config.root} says only whether AUs occur, not how strongly: "
+            f"leave {asked} out, or train on data with intensities (synthfaces, disfa, or a table with "
             "AU12_int)"
         )
 

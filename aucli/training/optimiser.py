@@ -7,15 +7,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from aucli.training.heatmap_objective import HeatmapObjective
 from aucli.training.objective import Objective
 from aucli.training.recipe import StageRecipe
-from aucli.training.schedule import cosine_rate
+from aucli.training.schedule import cosine_rate, dropping_rate
 
 _GRAPH = ("graph.", "edge_fc.")
 
 
-def make_optimiser(objective: Objective, recipe: StageRecipe) -> torch.optim.AdamW:
-    """AdamW over all parameters of the network and of the training heads."""
+def make_optimiser(
+    objective: Objective | HeatmapObjective, recipe: StageRecipe
+) -> torch.optim.AdamW | torch.optim.Adam:
+    """AdamW, or Adam if the recipe says so, over all parameters of the network and of the training heads."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for key, parameter in objective.network.named_parameters():
         front = objective.network.stage == 2 and not key.startswith(_GRAPH)
@@ -31,12 +34,17 @@ def make_optimiser(objective: Objective, recipe: StageRecipe) -> torch.optim.Ada
         }
         for (front, decays), parameters in groups.items()
     ]
+    if recipe.adam:
+        return torch.optim.Adam(options, lr=recipe.rate)
     return torch.optim.AdamW(options, lr=recipe.rate)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, recipe: StageRecipe, step: int, steps: int) -> float:
     """Give the optimiser the rate of a step of `steps`; returns it."""
-    rate = cosine_rate(recipe.rate, step, steps, round(recipe.warmup * steps))
+    if recipe.rate_drops:
+        rate = dropping_rate(recipe.rate, step, steps, epochs=recipe.epochs, drops=recipe.rate_drops)
+    else:
+        rate = cosine_rate(recipe.rate, step, steps, round(recipe.warmup * steps))
     for group in optimiser.param_groups:
         group["lr"] = rate * group["factor"]
     return rate

@@ -11,6 +11,7 @@ from aucli.errors import UsageError
 from aucli.training.initial import default_start
 from aucli.training.material import SelectOn
 from aucli.training.recipe import RecipeName, Selection, StageRecipe, stage_recipe
+from aucli.zoo.card import INTENSITY_SYSTEMS
 from aucli_models.backbones import BACKBONES
 from aucli_models.registry import SYSTEMS
 
@@ -61,6 +62,8 @@ class TrainConfig:
 
     @property
     def stages(self) -> tuple[int, ...]:
+        if architecture(self.arch)[0] in INTENSITY_SYSTEMS:  # has no other
+            return (1,)
         return (1, 2) if self.stage == "both" else (int(self.stage),)
 
     @property
@@ -102,9 +105,9 @@ class TrainConfig:
         Raises:
             UsageError: the backbone cannot take this size.
         """
-        backbone = architecture(self.arch)[1]
+        system, backbone = architecture(self.arch)
         spec = BACKBONES[backbone]
-        own = 112 if spec.placed_tokens else 224
+        own = 112 if spec.placed_tokens else 256 if system in INTENSITY_SYSTEMS else 224
         if self.size is None or self.size == own:
             return own
         if spec.family != "resnet" or spec.placed_tokens:

@@ -1,8 +1,16 @@
-"""Learning-rate schedule of the authors' code: cosine per iteration."""
+"""Learning-rate schedules of the authors' code: cosine per iteration; for SCC, steps."""
 
 from __future__ import annotations
 
 import math
+
+
+def dropping_rate(
+    initial: float, iteration: int, iterations: int, *, epochs: int, drops: tuple[int, ...]
+) -> float:
+    """Rate at an iteration of `iterations` in `epochs`: a tenth from each epoch of `drops` (from 0) on."""
+    epoch = iteration * epochs // iterations
+    return initial * 0.1 ** sum(epoch >= drop for drop in drops)
 
 
 def cosine_rate(initial: float, iteration: int, iterations: int, warmup: int = 0) -> float:

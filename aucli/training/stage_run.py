@@ -176,6 +176,7 @@ class StageRun:
 
     def _validated(self, watch: Examples) -> Figures:
         found = outputs(self.engine.result, watch, self.views, device=self.device, ranks=self.ranks)
+        assert found.outputs is not None  # also where they were made of intensities
         return figures(found.outputs, watch.labels, self.au_weights)
 
     def _save(self, course: Course) -> None:

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 from aucli.evaluation.metrics import f1, roc_auc
 from aucli.inference.predictor import Predictions
+from aucli.sinks.tables.analysis import INTENSITY_THRESHOLD
 from aucli.training.batches import Examples
 from aucli.training.distributed import Ranks, sum_over_ranks
 from aucli.training.losses import weighted_asymmetric_loss
 from aucli.training.views import Views
-from aucli_models.output import AUOutput
+from aucli_models.layers import MAX_INTENSITY
+from aucli_models.output import AUOutput, IntensityOutput
+from aucli_models.scc import SCC
 
 THRESHOLD = 0.5
 _AT_ONCE = {"cpu": 32, "cuda": 256}
@@ -46,7 +49,9 @@ class Figures:
 def outputs(
     network: nn.Module, examples: Examples, views: Views, *, device: torch.device, ranks: Ranks | None = None
 ) -> Predictions:
-    """What the network says of exact crops, the same on every rank."""
+    """What the network says of exact crops, the same on every rank. Of a network without probabilities the
+    outputs are a quarter of the intensities, at most 1.
+    """
     ranks = ranks or Ranks()
     network.eval()
     scores = torch.zeros((2, *examples.labels.shape), device=device)
@@ -54,13 +59,18 @@ def outputs(
     for start in range(0, len(mine), _AT_ONCE[device.type]):
         faces = mine[start : start + _AT_ONCE[device.type]]
         packed = torch.from_numpy(np.ascontiguousarray(examples.crops[examples.rows[faces]])).to(device)
-        output: AUOutput = network(views.exact(packed))
+        output: AUOutput | IntensityOutput = network(views.exact(packed))
         rows = torch.from_numpy(faces).to(device)
+        if isinstance(output, IntensityOutput):
+            scores[1, rows] = output.intensities.clamp(0.0, MAX_INTENSITY)
+            # So that one half is grade B, from which an AU is present.
+            scores[0, rows] = (scores[1, rows] / (2 * INTENSITY_THRESHOLD)).clamp(max=1.0)
+            continue
         scores[0, rows] = output.probabilities.float()
         if output.intensity is not None:
             scores[1, rows] = output.intensity.float()
     found = sum_over_ranks(scores).cpu().numpy()
-    gives_intensities = getattr(network, "intensity_head", None) is not None
+    gives_intensities = isinstance(network, SCC) or getattr(network, "intensity_head", None) is not None
     return Predictions(found[0], found[1] if gives_intensities else None)
 
 

@@ -49,6 +49,14 @@ class Views:
         if self.augmentation == "published":
             crops, flipped = published_crops(packed, self.convention.size, draws, flip=self.flip)
             return View(normalised(crops), flipped, None)
+        if self.augmentation == "none":
+            crops = centre_crops(packed, self.convention.size)
+            start = (packed.shape[1] - self.convention.size) // 2
+            moved = torch.eye(3, dtype=torch.float64, device=packed.device)[:2].repeat(len(packed), 1, 1)
+            moved[:, :, 2] = -start
+            return View(
+                normalised(crops), torch.zeros(len(packed), dtype=torch.bool, device=packed.device), moved
+            )
         crops, flipped, to_view = straying_crops(packed, self.convention, draws, flip=self.flip)
         changed = strong_appearance(crops, draws)
         if clean:

@@ -18,7 +18,7 @@ from aucli.training.export import export_model
 from aucli.training.job import Job
 from aucli.training.stage_run import StageResult
 from aucli.training.validate import outputs
-from aucli.zoo.card import Card
+from aucli.zoo.card import INTENSITY_SYSTEMS, Card
 from aucli.zoo.published import THRESHOLD
 from aucli_models.registry import create_model
 
@@ -52,13 +52,26 @@ def write_model(job: Job, result: StageResult) -> Written:
     network.to(device).to(memory_format=torch.channels_last)
     fields = _fields(job, result)
     fields["thresholds"] = dict.fromkeys(spec.au_names, THRESHOLD)
+    without_probabilities = spec.system in INTENSITY_SYSTEMS
+    if without_probabilities:
+        fields |= {"thresholds": {}, "probabilities": False, "intensity": True}
+        fields |= {"intensity_aus": spec.au_names, "node_layout": spec.node_layout}
     scores = None
     if job.watch is not None:
         views = job.views(job.recipes[result.stage])
         found = outputs(network, job.watch, views, device=device, ranks=job.ranks)
         scores = found.outputs
         if _may_be_fitted(job):
-            fields |= _fitted(job, found, spec.au_names)
+            fitted = _fitted(job, found, spec.au_names)
+            if without_probabilities:
+                # Nothing is calibrated, and all that it measures is written: those that agree badly are weak.
+                poor = [au for au in spec.au_names if au not in fitted["intensity_aus"]]
+                fitted = {
+                    "validation": fitted["validation"],
+                    "fitted_on": fitted["fitted_on"],
+                    "weak_aus": tuple(poor),
+                }
+            fields |= fitted
     if not job.ranks.first:
         return Written(None, scores)
     try:
@@ -76,6 +89,7 @@ def _fitted(job: Job, found: Predictions, au_names: tuple[str, ...]) -> dict[str
     """What a card says after the fit to the people of `val`. An AU that cannot be fitted is weak."""
     assert job.parts.watch is not None
     assert job.watch is not None
+    assert found.outputs is not None  # also where they were made of intensities
     fitted = fit(
         found.outputs,
         job.watch.labels,

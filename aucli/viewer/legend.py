@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from aucli.sinks.draw.palette import THEMES, Colour, ink_on
+from aucli.sinks.frames import MAX_INTENSITY
+from aucli.sinks.tables.analysis import INTENSITY_THRESHOLD
 from aucli.zoo.card import Card
 from aucli_models.au import region, title
 
 
 def legend_json(card: Card, au_names: Sequence[str]) -> dict[str, Any]:
-    """A model's AUs in the order of the values."""
+    """A model's AUs in the order of the values.
+
+    measure: `probability`, or `intensity` of a model that gives these alone: then values and thresholds are
+    fifths of it, so that they are 0 to 1 too, and an AU is on from the card's threshold, else from grade B.
+    """
+    top = 1.0 if card.probabilities else MAX_INTENSITY
     return {
+        "measure": "probability" if card.probabilities else "intensity",
         "model": card.name,
         "licence": card.licence,
         "aus": [
@@ -20,7 +28,7 @@ def legend_json(card: Card, au_names: Sequence[str]) -> dict[str, Any]:
                 "name": au,
                 "title": title(au),
                 "region": region(au),
-                "threshold": card.thresholds[au],
+                "threshold": card.thresholds.get(au, INTENSITY_THRESHOLD) / top,
                 "weak": au in card.weak_aus,
             }
             for au in au_names

@@ -148,7 +148,7 @@ class LivePages:
 
     def __init__(self, live: Live, analyser: LiveAnalyser, name: str) -> None:
         self._live, self._name = live, name
-        names = analyser.card.au_names
+        names = analyser.card.written_aus
         self._order = sorted(range(len(names)), key=lambda place: facs_order(names[place]))
         self._legend = legend_json(analyser.card, [names[place] for place in self._order])
 

@@ -25,7 +25,7 @@ from aucli.viewer import report_drawing as drawing
 from aucli.viewer.report_facts import RunFacts, read_facts
 from aucli.viewer.report_methods import bibtex_of, citations_of, methods_paragraph
 from aucli.viewer.report_warnings import warnings_of
-from aucli_models.au import title
+from aucli_models.au import AU_SETS, title
 
 TRACKS_DRAWN = 60
 _AUS_DRAWN = 12
@@ -314,6 +314,7 @@ def _methods(paragraph: str, facts: RunFacts) -> str:
 
 def _run(facts: RunFacts, analysis: Analysis) -> str:
     card, metadata = facts.card, facts.metadata
+    aus = AU_SETS[card["au_set"]]
     weak = list(card.get("weak_aus") or ())
     decoders = dict.fromkeys(video.decoder for video in facts.videos if video.decoder)
     selection = (metadata.get("config") or {}).get("selection") or {}
@@ -324,7 +325,7 @@ def _run(facts: RunFacts, analysis: Analysis) -> str:
         "Licence": card["licence"],
         "Training data": card.get("training_data"),
         "Weights, SHA-256": card.get("sha256"),
-        "AUs": f"{len(card['thresholds'])}: {', '.join(card['thresholds'])}",
+        "AUs": f"{len(aus)}: {', '.join(aus)}",
         "Intensities": ", ".join(card.get("intensity_aus") or ()),
         "Weak AUs": ", ".join(weak),
         "Thresholds": ", ".join(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aucli.errors import MediaError
 from aucli.sinks.extraction import ExtractedVideo
+from aucli.sinks.frames import MAX_INTENSITY
 from aucli.sinks.schema import BOX_COLUMNS, column_name
 
 
@@ -23,7 +24,8 @@ class VideoRows:
     tracks: int32 (tracks,), increasing. bounds: int64 (tracks + 1,): where the faces of each begin and end.
     frame_of: int32 (faces,), place in `times` of a face's frame.
     boxes: float32 (faces, 4), left, top, width, height in pixels of the displayed picture.
-    valid: bool (faces,). values: float32 (AUs, faces), probabilities; NaN where unknown.
+    valid: bool (faces,). values: float32 (AUs, faces), probabilities, or fifths of the intensity
+    of a model without them; NaN where unknown.
     by_frame: int64 (faces,), the faces in the order frame, track; those of frame f are
         by_frame[first_face[f]:first_face[f + 1]], first_face: int64 (frames + 1,).
     """
@@ -65,11 +67,12 @@ def read_video_rows(video: ExtractedVideo, au_names: tuple[str, ...]) -> VideoRo
     Raises:
         MediaError: the file is damaged or has been changed since it was opened.
     """
-    probabilities = [f"{column_name(au)}_prob" for au in au_names]
-    names = ["frame", "time_s", "track", *BOX_COLUMNS, "valid", *probabilities]
+    ending, top = ("prob", 1.0) if video.card.get("probabilities", True) else ("int", MAX_INTENSITY)
+    shown = [f"{column_name(au)}_{ending}" for au in au_names]
+    names = ["frame", "time_s", "track", *BOX_COLUMNS, "valid", *shown]
     try:
         table = _read(video, names)
-        return _laid_out(table, au_names, probabilities)
+        return _laid_out(table, au_names, shown, top)
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise MediaError(f"{video.file}: its rows cannot be read ({error})") from error
 
@@ -86,7 +89,7 @@ def _read(video: ExtractedVideo, names: list[str]) -> pa.Table:
     return table.slice(video.start - int(starts[groups[0]]), video.rows)
 
 
-def _laid_out(table: pa.Table, au_names: tuple[str, ...], probabilities: list[str]) -> VideoRows:
+def _laid_out(table: pa.Table, au_names: tuple[str, ...], shown: list[str], top: float) -> VideoRows:
     frame = table.column("frame").to_numpy()
     has_face = table.column("track").is_valid().to_numpy()
     faces = table if has_face.all() else table.filter(pa.array(has_face))
@@ -99,8 +102,10 @@ def _laid_out(table: pa.Table, au_names: tuple[str, ...], probabilities: list[st
     by_frame[order] = np.arange(len(order))
     tracks, begins = np.unique(track_of[order], return_index=True)
     values = np.empty((len(au_names), len(order)), np.float32)
-    for place, name in enumerate(probabilities):
+    for place, name in enumerate(shown):
         np.take(faces.column(name).to_numpy(), order, out=values[place], mode="clip")
+    if top != 1.0:
+        values /= np.float32(top)
     boxes = [faces.column(name).to_numpy()[order] for name in BOX_COLUMNS]
     return VideoRows(
         au_names=au_names,

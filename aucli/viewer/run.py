@@ -158,7 +158,7 @@ class ViewedRun:
         extracted = self._extracted(place)
         with self._lock:
             if place not in self._rows:
-                names = tuple(sorted(self._card(place).au_names, key=facs_order))
+                names = tuple(sorted(self._card(place).written_aus, key=facs_order))
                 self._rows[place] = read_video_rows(extracted, names)
                 if len(self._rows) > _VIDEOS_KEPT:
                     self._rows.popitem(last=False)

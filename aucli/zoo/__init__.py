@@ -18,7 +18,8 @@ def load(model: str, device: str | torch.device = "cpu") -> tuple[nn.Module, Car
     network takes float32 (batch, 3, size, size) crops normalised as the card says and returns an
     `AUOutput` with `probabilities` (batch, AUs) in the order of `card.au_names`; with `edges=True` also
     `edge_logits` (batch, nodes * nodes, 4) where the system has them, and with `card.intensity` also
-    `intensity` (batch, AUs).
+    `intensity` (batch, AUs). A network without probabilities (SCC; `card.probabilities`) returns an
+    `IntensityOutput` with `intensities` (batch, AUs), `points` and `heatmaps`.
 
     Raises:
         UnknownModelError: no such model.

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aucli.datatypes import CropConvention
 from aucli.errors import CheckpointError
 from aucli.plain_json import read_json
 from aucli_models.au import AU_SETS
 
+if TYPE_CHECKING:
+    from aucli_models.correspondence import NodeLayout  # imports torch, which takes a second
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+INTENSITY_SYSTEMS = ("scc",)
+"""Systems whose networks give intensities and no probabilities."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Card:
     notes: what a user of its numbers should know, one sentence or two each.
     recorded: what was seen when it was installed: `source_file` and `source_sha256` of the authors' file,
         `archive_sha256` of the zip that it came in.
-    thresholds: probability from which an AU counts as present, for each AU.
+    thresholds: probability from which an AU counts as present, for each AU. Of a network without
+        probabilities: the intensity, or none at all, and then nothing is said of occurrence.
     calibration: slope and intercept for each AU; the probability written is
         sigmoid(slope * network output + intercept) (Platt 1999). For an AU that is not named, the network's
         output itself.
@@ -48,6 +54,8 @@ class Card:
     validation: per AU, figures on the validation subjects (`auc`, `f1`, `base_rate`; of an intensity that was
         measured there `icc`, ICC(3,1), and `mae`, mean absolute error).
     weak_aus: AUs whose validation figures do not support conclusions; marked in every output.
+    probabilities: whether its network gives probabilities of occurrence.
+    node_layout: which values make a node, of SCC; see `aucli_models.correspondence`.
     intensity: whether its network gives intensities. intensity_aus: AUs whose intensity is worth writing, by
         their ICC on the validation subjects.
     weights: file name beside the card; sha256: of that file, None until the model is installed.
@@ -73,6 +81,8 @@ class Card:
     learnt_val: bool | None = None
     validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     weak_aus: tuple[str, ...] = ()
+    probabilities: bool = True
+    node_layout: NodeLayout = "channels"
     intensity: bool = False
     intensity_aus: tuple[str, ...] = ()
     citations: tuple[str, ...] = ()
@@ -90,9 +100,16 @@ class Card:
             )
         if self.fitted_on and not {"dataset", "part", "fold"} <= set(self.fitted_on):
             raise CheckpointError(f"card {self.name}: fitted_on must say dataset, part and fold")
-        if not self.thresholds:
+        if self.probabilities == (self.system in INTENSITY_SYSTEMS):
+            raise CheckpointError(
+                f"card {self.name}: probabilities must be {str(not self.probabilities).lower()}: "
+                f"{self.system} gives {'none' if self.probabilities else 'them'}"
+            )
+        if not self.probabilities and (self.calibration or not self.intensity):
+            raise CheckpointError(f"card {self.name}: {self.system} has intensities alone, uncalibrated")
+        if not self.thresholds and self.probabilities:
             raise CheckpointError(f"card {self.name}: thresholds are missing")
-        if set(self.thresholds) != set(self.au_names):
+        if self.thresholds and set(self.thresholds) != set(self.au_names):
             raise CheckpointError(f"card {self.name}: thresholds must name exactly the AUs of {self.au_set}")
         for name, some in (
             ("calibration", self.calibration),
@@ -115,6 +132,21 @@ class Card:
     def au_names(self) -> tuple[str, ...]:
         """In the network's output order."""
         return AU_SETS[self.au_set]
+
+    @property
+    def written_aus(self) -> tuple[str, ...]:
+        """Those that an extraction has columns of, in the network's output order."""
+        return self.au_names if self.probabilities else self.intensity_aus
+
+    @property
+    def gives_occurrences(self) -> bool:
+        """Whether it says of each AU if it is present."""
+        return bool(self.thresholds)
+
+    @property
+    def gives_heatmaps(self) -> bool:
+        """Whether its network has a map of the picture for each AU."""
+        return self.system in INTENSITY_SYSTEMS
 
     @property
     def gives_edges(self) -> bool:

@@ -12,13 +12,14 @@ from aucli.errors import CheckpointError, UnknownModelError
 from aucli.zoo.card import Card, read_card
 from aucli.zoo.published import published
 from aucli.zoo.store import Entry, installed
+from aucli.zoo.tensorflow import index_of
 
 __all__ = ["BUILTIN", "BUILTIN_NAME", "Entry", "Status", "find", "known", "packaged", "published", "unknown"]
 
 BUILTIN = "builtin"
 BUILTIN_NAME = "me_graphau_resnet10_small.synth"
 _HERE = Path(__file__).parent
-_CHECKPOINTS = (".pth", ".pt", ".zip")
+_CHECKPOINTS = (".pth", ".pt", ".zip", ".index")
 
 Origin = Literal["packaged", "published", "imported"]
 
@@ -62,8 +63,9 @@ def known() -> dict[str, Status]:
 def find(model: str) -> Entry:
     """The model of that name, `builtin`, or the path of a file.
 
-    A file is a card (.json) with its weights beside it, or a checkpoint as the authors saved it (.pth, .pt):
-    that is read to see what it is, and gets a card as if it were imported.
+    A file is a card (.json) with its weights beside it, or a checkpoint as the authors saved it (.pth, .pt,
+    or the name of TensorFlow's `.index`): that is read to see what it is, and gets a card as if it were
+    imported.
 
     Raises:
         UnknownModelError: none of these, the nearest names are listed; or a published model that is not
@@ -84,6 +86,7 @@ def find(model: str) -> Entry:
             )
         return entry
     path = Path(model)
+    path = index_of(path) or path
     if path.is_dir():
         raise CheckpointError(f"{model}: a folder is no model; give the card's .json or the .pth file in it")
     if path.is_file():

@@ -22,7 +22,8 @@ from aucli.zoo.catalogue import BUILTIN, packaged
 from aucli.zoo.network import build, check_fits, fill, spec_of
 from aucli.zoo.published import generic, published
 from aucli.zoo.store import Entry, State, install, installed, scratch_folder, sha256_of, verify
-from aucli_models.official import from_ours, recognise, strip_module, to_ours
+from aucli.zoo.tensorflow import Bundle, index_of
+from aucli_models import official, scc_official
 from aucli_models.registry import ModelSpec, create_model
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -33,22 +34,31 @@ _PICKLE_BYTES = 2**24  # of a file that is no zip, searched for the reason why i
 def read_official(path: Path, shown: str | None = None) -> tuple[ModelSpec, dict[str, Tensor]]:
     """What network a checkpoint of the authors is for, and all its tensors under our keys, on the CPU.
 
-    Takes `{'epoch', 'state_dict', 'optimizer'}` or a bare state dict, with or without `module.`.
+    Takes `{'epoch', 'state_dict', 'optimizer'}` or a bare state dict, with or without `module.`; of SCC the
+    `.index` file of TensorFlow's checkpoint.
 
     shown: how messages name the file.
 
     Raises:
-        CheckpointError: damaged, no checkpoint, not of ME-GraphAU or OpenGraphAU, or wants to run code;
+        CheckpointError: damaged, no checkpoint, not of ME-GraphAU, OpenGraphAU or SCC, or wants to run code;
             missing or surplus keys, other shapes, values that are not finite: named as the file names them.
     """
     shown = shown or str(path)
     spec, state = _recognised(path, shown)
-    wanted = from_ours(spec, create_model(spec).state_dict())
+    wanted = _from_ours(spec, create_model(spec).state_dict())
     check_fits({key: value for key, value in wanted.items() if not key.endswith(_COUNTER)}, state, shown)
     try:
-        return spec, to_ours(spec, state)
+        return spec, _to_ours(spec, state)
     except ValueError as error:
         raise CheckpointError(f"{shown}: {error}") from error
+
+
+def _from_ours(spec: ModelSpec, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return scc_official.from_ours(state) if spec.system == "scc" else official.from_ours(spec, state)
+
+
+def _to_ours(spec: ModelSpec, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return scc_official.to_ours(state) if spec.system == "scc" else official.to_ours(spec, state)
 
 
 def official_entry(path: Path) -> Entry:
@@ -64,6 +74,9 @@ def official_entry(path: Path) -> Entry:
 def import_file(path: str | Path, *, name: str | None = None) -> list[Entry]:
     """Install a checkpoint of the authors, or each one in their zip file, as safetensors with a card.
 
+    path: the file; of a checkpoint of TensorFlow its name (`snapshot_10.ckpt`), or any of its files. Of it
+        the index is recorded, which has the checksums of all values.
+
     name: what to call it; else the published name that fits the network and the fold in the file's name,
         else `SYSTEM_BACKBONE.SET_stageN`. A file that is installed already is not written again.
 
@@ -74,6 +87,7 @@ def import_file(path: str | Path, *, name: str | None = None) -> list[Entry]:
         OutputError: the cache cannot be written.
     """
     path = Path(path)
+    path = index_of(path) or path
     if not path.exists():
         raise InputNotFoundError(f"{path}: there is no such file")
     if path.is_dir() or not is_archive(path):
@@ -162,11 +176,21 @@ def _entry(path: Path, _status: tuple[int, int, int]) -> Entry:
 def _recognised(path: Path, shown: str) -> tuple[ModelSpec, dict[str, Tensor]]:
     """The network of a checkpoint, and its tensors under the authors' keys without `module.`."""
     try:
-        state = strip_module(_state_dict(path, shown))
+        if path.suffix == ".index":
+            return _of_tensorflow(path, shown)
+        state = official.strip_module(_state_dict(path, shown))
         state = {key: value for key, value in state.items() if not key.endswith(_COUNTER)}
-        return recognise(state), state
+        return official.recognise(state), state
     except ValueError as error:
         raise error if isinstance(error, CheckpointError) else CheckpointError(f"{shown}: {error}") from error
+
+
+def _of_tensorflow(path: Path, shown: str) -> tuple[ModelSpec, dict[str, Tensor]]:
+    bundle = Bundle(path, shown)
+    spec = scc_official.recognise({name: variable.shape for name, variable in bundle.variables.items()})
+    names = [name for name in bundle.variables if not scc_official.is_training_state(name)]
+    # A copy: the bytes of a file cannot be written to.
+    return spec, {name: torch.from_numpy(bundle.array(name).copy()) for name in names}
 
 
 def _state_dict(path: Path, shown: str) -> dict[str, Tensor]:

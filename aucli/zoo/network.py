@@ -39,7 +39,13 @@ def build(card: Card) -> nn.Module:
 def spec_of(card: Card) -> ModelSpec:
     """The network that a card describes."""
     return ModelSpec(
-        card.system, card.backbone, card.au_set, card.stage, card.crop.size, intensity=card.intensity
+        card.system,
+        card.backbone,
+        card.au_set,
+        card.stage,
+        card.crop.size,
+        intensity=card.intensity,
+        node_layout=card.node_layout,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aucli.datatypes import CropConvention
-from aucli.zoo.card import Card, Download
+from aucli.zoo.card import IMAGENET_MEAN, IMAGENET_STD, INTENSITY_SYSTEMS, Card, Download
 from aucli_models.au import AU_SETS
 
 LICENCE = "no licence stated; trained on data for non-commercial research only"
@@ -44,7 +44,7 @@ def generic(system: str, backbone: str, au_set: str, stage: int) -> Card:
     """
     about, data = _table()["systems"][system], _table()["sets"][au_set]
     name = f"{system}_{backbone}.{au_set}_stage{stage}"
-    aus = AU_SETS[au_set]
+    aus, intensity = AU_SETS[au_set], system in INTENSITY_SYSTEMS
     return Card(
         name=name,
         system=system,
@@ -56,8 +56,14 @@ def generic(system: str, backbone: str, au_set: str, stage: int) -> Card:
         licence=LICENCE,
         training_data=f"Not known from the file; the authors train these AUs on {data['training_data']}",
         description=f"{about['title']} on {backbone}, stage {stage}, {len(aus)} AUs of {data['title']}.",
-        thresholds=dict.fromkeys(aus, THRESHOLD),
-        crop=CropConvention(INPUT_SIZE, data["scale"], data["shift_y"]),
+        thresholds={} if intensity else dict.fromkeys(aus, THRESHOLD),
+        probabilities=not intensity,
+        intensity=intensity,
+        intensity_aus=aus if intensity else (),
+        node_layout=about.get("node_layout", "channels"),
+        crop=CropConvention(about.get("input_size", INPUT_SIZE), data["scale"], data["shift_y"]),
+        mean=tuple(part / 255 for part in about["mean"]) if "mean" in about else IMAGENET_MEAN,
+        std=tuple(part / 255 for part in about["std"]) if "std" in about else IMAGENET_STD,
         citations=(about["citation"],),
         notes=(*about["notes"], *data["notes"]),
     )

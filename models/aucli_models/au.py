@@ -91,6 +91,8 @@ AU_SETS: dict[str, tuple[str, ...]] = {
     "bp4d": _named((1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)),
     "disfa": _named((1, 2, 4, 6, 9, 12, 25, 26)),
     "hybrid": _named(_MAIN_27) + _SIDED,
+    "bp4d_intensity": _named((6, 10, 12, 14, 17)),
+    "disfa_intensity": _named((1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)),
     "synth": _SYNTH,
     "synth_sided": _SYNTH + _SIDED,
 }

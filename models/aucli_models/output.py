@@ -26,3 +26,21 @@ class AUOutput:
             f"{name}={None if value is None else tuple(value.shape)}" for name, value in vars(self).items()
         )
         return f"AUOutput({', '.join(shapes)})"
+
+
+@dataclass(frozen=True)
+class IntensityOutput:
+    """What a network that measures intensities by heatmaps returns; it gives no probabilities.
+
+    intensities: float32 (batch, aus), about 0 to 5 but not cut off there, in the order of the AU set.
+    points: float32 (batch, points, 2), x, y in pixels of the picture; see `au_points.point_names`.
+    heatmaps: float32 (batch, points, side, side); 255 is an intensity of 1.
+    """
+
+    intensities: Tensor
+    points: Tensor
+    heatmaps: Tensor
+
+    def __repr__(self) -> str:
+        shapes = (f"{name}={tuple(value.shape)}" for name, value in vars(self).items())
+        return f"IntensityOutput({', '.join(shapes)})"

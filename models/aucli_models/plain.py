@@ -1,7 +1,8 @@
-"""The parts of ME-GraphAU that run in another form here, as the paper writes them: the readable reference.
+"""The parts of networks that run in another form here, as the papers write them: the readable reference.
 
 Nothing but tests and benchmarks uses it. Parameters, keys and numbers are those of the modules it replaces.
-Source: Luo et al., IJCAI 2022, section 3.1 (AFG) and 3.2 (FAM, ARM), and the authors' code.
+Source: Luo et al., IJCAI 2022, section 3.1 (AFG) and 3.2 (FAM, ARM), Fan et al., AAAI 2020 (SCC), and the
+authors' code.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aucli_models.au_graph import AUGraphNetwork
+from aucli_models.correspondence import SemanticCorrespondence, nearest, of_neighbours
 from aucli_models.graph import EdgeFeatures, EdgeGraph
 from aucli_models.layers import AUFeatures
+from aucli_models.scc import SCC, Doubling
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -55,9 +58,28 @@ class PlainEdgeFeatures(EdgeFeatures):
         return edges.view(batch, aus, aus, -1)
 
 
-def to_plain(network: AUGraphNetwork) -> AUGraphNetwork:
+class PlainCorrespondence(SemanticCorrespondence):
+    """SCC's edge convolution: one product for each node and neighbour."""
+
+    def convolve(self, nodes: Tensor) -> Tensor:
+        neighbours = of_neighbours(nodes, nearest(nodes))
+        own = nodes.unsqueeze(2).expand_as(neighbours)
+        edges = self.edge(torch.cat([own, neighbours - own], dim=-1))
+        normed: Tensor = self.bn(edges.flatten(0, 2))
+        return F.relu(normed).view(edges.shape).amax(2)
+
+
+def to_plain(network: nn.Module) -> nn.Module:
     """A copy of the network, with the same weights and mode, that computes in the plain form."""
     plain = copy.deepcopy(network)
+    if isinstance(plain, SCC):
+        for doubling in plain.doublings:
+            assert isinstance(doubling, Doubling)
+            old = doubling.correspondence
+            form = PlainCorrespondence(old.channels, old.side, old.node_layout)
+            doubling.correspondence = _in_place_of(old, form)
+        return plain
+    assert isinstance(plain, AUGraphNetwork)
     features = PlainAUFeatures(plain.channels, plain.au_features.aus)
     plain.au_features = _in_place_of(plain.au_features, features)
     if isinstance(plain.graph, EdgeGraph):
@@ -68,6 +90,6 @@ def to_plain(network: AUGraphNetwork) -> AUGraphNetwork:
 
 def _in_place_of(old: nn.Module, new: _Module) -> _Module:
     parameter = next(old.parameters())
-    new.load_state_dict(old.state_dict(), strict=True)
+    new.load_state_dict(old.state_dict(), strict=True, assign=True)  # `old` is a copy already
     new.requires_grad_(parameter.requires_grad)
     return new.to(parameter.device, parameter.dtype).train(old.training)

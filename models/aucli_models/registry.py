@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from aucli_models.au import AU_SETS
+from aucli_models.correspondence import NodeLayout
 from aucli_models.me_graphau import MEGraphAU
 from aucli_models.open_graphau import OpenGraphAU
+from aucli_models.scc import SCC
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class ModelSpec:
     au_set: str
     stage: int
     input_size: int = 224  # pixels, side of the crop
-    intensity: bool = False  # whether it gives intensities beside probabilities
+    intensity: bool = False  # whether it gives intensities; beside probabilities, but for scc
+    node_layout: NodeLayout = "channels"  # of scc
 
     @property
     def au_names(self) -> tuple[str, ...]:
@@ -37,6 +40,7 @@ SYSTEMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
     "open_graphau": lambda spec: OpenGraphAU(
         spec.backbone, spec.au_set, spec.stage, intensity=spec.intensity
     ),
+    "scc": lambda spec: SCC(spec.backbone, spec.au_set, spec.input_size, spec.node_layout),
 }
 
 

@@ -13,7 +13,11 @@ from aucli.cli.models.shared import entry_json, json_option, print_json
 
 def import_file(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .pth file of the authors, or their zip of several.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A .pth file of the authors, their zip of several, or SCC's snapshot_10.ckpt.",
+        ),
     ],
     *,
     name: Annotated[
@@ -24,7 +28,7 @@ def import_file(
     ] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
-    """Install a checkpoint of ME-GraphAU's or OpenGraphAU's authors.
+    """Install a checkpoint of the authors of ME-GraphAU, OpenGraphAU or SCC.
 
     System, backbone, AUs and stage are recognised from the file. It is loaded strictly, and nothing in it
     is run. A third of its size is kept: the weights, not the optimiser's state.

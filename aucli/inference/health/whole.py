@@ -32,7 +32,12 @@ def extract(config: ExtractConfig) -> list[Finding]:
         part = Path(folder, "part.parquet")
         # Its own settings for frames would only make the trial longer or leave nothing of the clip.
         short = replace(config, selection=ExtractConfig().selection)
-        schema = output_schema(card.au_names, intensity_aus=card.intensity_aus)
+        schema = output_schema(
+            card.written_aus,
+            intensity_aus=card.intensity_aus,
+            with_probabilities=card.probabilities,
+            with_occurrences=card.gives_occurrences,
+        )
         process = set_up(short, schema, device, 1, 0)
         start = time.perf_counter()
         entry = process(
@@ -42,9 +47,10 @@ def extract(config: ExtractConfig) -> list[Finding]:
         if not entry.faces:
             raise ValueError(f"no face in the example clip: {entry.reason or entry.status}")
         rows = pq.read_table(part)
-    probabilities = [rows[name].to_numpy() for name in rows.schema.names if name.endswith("_prob")]
-    if not probabilities or not all(((column >= 0) & (column <= 1)).all() for column in probabilities):
-        raise ValueError(f"{card.name} gives values that are no probabilities")
+    ending, top = ("_prob", 1) if card.probabilities else ("_int", 5)
+    values = [rows[name].to_numpy() for name in rows.schema.names if name.endswith(ending)]
+    if not values or not all(((column >= 0) & (column <= top)).all() for column in values):
+        raise ValueError(f"{card.name} gives values that are not 0 to {top}")
     text = f"{card.name} on {device}: {entry.frames} frames to {rows.num_rows} rows in {seconds:.1f} s"
     details = {
         "model": card.name,
@@ -53,7 +59,7 @@ def extract(config: ExtractConfig) -> list[Finding]:
         "decoder": entry.decoder,
         "frames": entry.frames,
         "faces": entry.faces,
-        "aus": len(probabilities),
+        "aus": len(values),
         "seconds": round(seconds, 3),
     }
     return [Finding("extract", "trial", "ok", text, details=details)]

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from aucli.datatypes import CropConvention
 from aucli.sinks.draw.choose import Chooser, activity
 from aucli.sinks.draw.face import Box, draw_box, draw_landmarks, draw_tag, tag_box
 from aucli.sinks.draw.graph import Graph
+from aucli.sinks.draw.heatmaps import Heatmaps
 from aucli.sinks.draw.history import History
 from aucli.sinks.draw.layout import Layout
 from aucli.sinks.draw.legend import Legend
@@ -32,21 +34,30 @@ TIMELINE_ROWS = 5
 class Annotator:
     """Draws the frames of one video, in order.
 
+    crop: how the network's pictures were cut; heatmaps need it.
     width, height: of its pictures, upright. Pictures of another size (some streams change it) are fitted in.
     `expect` is to be told each result before it is drawn, `AHEAD_SECONDS` ahead as far as they go.
     """
 
-    def __init__(self, legend: Legend, look: Look, width: int, height: int) -> None:
+    def __init__(
+        self, legend: Legend, look: Look, width: int, height: int, crop: CropConvention | None = None
+    ) -> None:
         self._look, self._legend = look, legend
         self._theme = THEMES[look.theme]
         rows = min(TIMELINE_ROWS, len(legend)) if look.timeline else 0
         scaled = max(16, round(width * look.scale)), max(16, round(height * look.scale))
-        self.layout = Layout.of(*scaled, rows=rows, graph=look.graph)
+        self.layout = Layout.of(*scaled, rows=rows, graph=look.graph or look.heatmaps)
         self._canvas = Image.new("RGB", (self.layout.width, self.layout.height), self._theme.paper)
         self._tag = Writer(self.layout.em, bold=True)
         self._panel = Panel(legend, self._theme, self.layout, look.top)
         self._placer = Placer(self.layout)
-        self._tint = Tint(legend.au_names, self._theme.tint) if look.regions else None
+        self._heatmaps: Heatmaps | None = None
+        if look.heatmaps:
+            if crop is None:
+                raise ValueError("heatmaps need the crop convention of the network's pictures")
+            self._heatmaps = Heatmaps(legend, self._theme, self.layout, crop)
+        regions = look.regions and not look.heatmaps  # which show where it was, not where it might have been
+        self._tint = Tint(legend.au_names, self._theme.tint) if regions else None
         self._timeline = Timeline(legend, self._theme, self.layout) if rows else None
         self._graph = Graph(legend, self._theme, self.layout) if look.graph else None
         self._history = History(len(legend), SECONDS + AHEAD_SECONDS)
@@ -67,8 +78,11 @@ class Annotator:
         """
         canvas = self._canvas  # all of it is drawn over each time, but for the padding
         picture, factor, shift = self._fitted(pixels)
-        if result is not None:
-            self._draw_faces(picture, _placed(result, factor, shift), seconds)
+        placed = None if result is None else _placed(result, factor, shift)
+        if self._heatmaps is not None:
+            canvas.paste(self._heatmaps.draw(picture, placed), (self.layout.picture_width, 0))
+        if placed is not None:
+            self._draw_faces(picture, placed, seconds)
         canvas.paste(picture, (0, 0))
         if self._timeline is not None:
             end = np.nextafter(seconds, np.inf)
@@ -106,6 +120,9 @@ class Annotator:
         if self._tint is not None:
             for row in range(len(tracks)):
                 self._tint.apply(picture, faces.landmarks[row], result.probabilities[row])
+        if self._heatmaps is not None and result.heatmaps is not None:
+            for row in range(len(tracks)):
+                self._heatmaps.tint(picture, faces.landmarks[row], result.heatmaps[row])
         tags = [
             tag_box(box, str(track), self._tag, self.layout) for track, box in zip(tracks, boxes, strict=True)
         ]

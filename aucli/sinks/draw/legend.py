@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aucli.series.course import Measure, Signal
 from aucli_models.au import facs_order, parse, title
 
 
@@ -16,7 +17,9 @@ class Legend:
     """The AUs of the results, in the order of their columns.
 
     labels: `AU12`, with a star for weak ones; titles: "Lip corner puller"; codes: as FACS codes are
-    written, `12`, `L12` for one side. thresholds: float64 (AUs,), from which probability an AU occurs.
+    written, `12`, `L12` for one side. thresholds: float64 (AUs,), from which probability an AU occurs, or
+    which fifth of the intensity; NaN where nothing is decided. measure: what the values are, see
+    `FrameResult`.
     order: int64 (AUs,), the rank of each AU by its FACS number.
     """
 
@@ -27,12 +30,18 @@ class Legend:
     thresholds: NDArray[np.float64]
     order: NDArray[np.int64]
     has_weak: bool
+    measure: Measure = "probability"
 
     @classmethod
     def of(
-        cls, au_names: Sequence[str], thresholds: Mapping[str, float], weak_aus: Collection[str] = ()
+        cls,
+        au_names: Sequence[str],
+        thresholds: Mapping[str, float],
+        weak_aus: Collection[str] = (),
+        measure: Measure = "probability",
     ) -> Legend:
-        """From a card's fields."""
+        """From a card's fields; thresholds are in the unit of the measure."""
+        top = Signal("", measure).top
         parsed = [parse(au) for au in au_names]
         rank = {au: place for place, au in enumerate(sorted(au_names, key=facs_order))}
         return cls(
@@ -40,10 +49,15 @@ class Legend:
             labels=tuple(f"{au}*" if au in weak_aus else au for au in au_names),
             titles=tuple(title(au) for au in au_names),
             codes=tuple(f"{side}{number}" for number, side in parsed),
-            thresholds=np.array([thresholds[au] for au in au_names], np.float64),
+            thresholds=np.array([thresholds.get(au, np.nan) for au in au_names], np.float64) / top,
             order=np.array([rank[au] for au in au_names], np.int64),
             has_weak=bool(set(weak_aus) & set(au_names)),
+            measure=measure,
         )
+
+    def written(self, percent: int) -> str:
+        """A value in hundredths as it is shown: `85 %`, or the intensity `4.2`."""
+        return f"{percent} %" if self.measure == "probability" else f"{percent / 20:.1f}"
 
     def __len__(self) -> int:
         return len(self.au_names)

@@ -14,7 +14,8 @@ class Look:
     """What is drawn, and how.
 
     scale: size of the picture in parts of the source's. top: AUs in a panel. graph: of the AU pairs that
-    occur together, for which results need `pairs`.
+    occur together, for which results need `pairs`. heatmaps: where the network sees each AU, for which
+    results need those.
 
     Raises:
         UsageError: a value outside its range.
@@ -27,6 +28,7 @@ class Look:
     regions: bool = True
     timeline: bool = True
     graph: bool = False
+    heatmaps: bool = False
 
     def __post_init__(self) -> None:
         if self.theme not in get_args(ThemeName):

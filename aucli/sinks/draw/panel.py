@@ -1,4 +1,6 @@
-"""The panel of one person: the most active AUs with number, name, probability and whether they occur."""
+"""The panel of one person: the most active AUs with number, name, probability or intensity and whether they
+occur.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +32,7 @@ _OPACITY = 218  # of 255: the picture shines through a little, the text stays le
 _SMALL = 0.85  # text of names, in parts of an em
 _LARGEST_SHARE = 0.37  # of the picture's width; a wider panel goes without names
 _NOT_VALID = "not valid"
+_GRADES = ("intensity 0 to 5", "0 to 5")  # where it is not said whether an AU occurs
 _WEAK_NOTES = ("* weak: draw no conclusions", "* weak")  # the longest one that fits
 
 
@@ -147,7 +150,7 @@ class Panel:
                 self._small.write(picture, left, middle, self._legend.titles[au], ink)
             if value is None:
                 continue
-            writer.write_right(picture, width - edge, middle, f"{value} %", ink)
+            writer.write_right(picture, width - edge, middle, self._legend.written(value), ink)
             if form.kind != "numbers":
                 threshold = float(self._legend.thresholds[au])
                 paint = colour if occurs else mixed(colour, theme.paper, 0.6)
@@ -175,12 +178,18 @@ class Panel:
         room = picture.width - 2 * edge - self._bold.width(name) - _GAP * em
         if not valid and self._small.width(_NOT_VALID) <= room:  # the broken box says it too
             self._small.write_right(picture, picture.width - edge, height / 2, _NOT_VALID, ink_on(colour))
-        codes = "+".join(self._legend.codes[au] for au in occurring) or "no AU"
+        codes = "+".join(self._legend.codes[au] for au in occurring)
+        codes = codes or self._none_occurs(picture.width - 2 * edge)
         middle = round((_HEAD + _PADDING / 2 + _CODES / 2) * em)
         codes = self._bold.fitting(codes, picture.width - 2 * edge)
         self._bold.write(picture, edge, middle, codes, self._theme.ink if occurring else self._theme.faint)
         line = round((_HEAD + _CODES + _PADDING / 2) * em)
         draw.line((edge, line, picture.width - edge, line), fill=self._theme.line, width=self._layout.stroke)
+
+    def _none_occurs(self, room: float) -> str:
+        if self._legend.measure == "probability":
+            return "no AU"
+        return next((text for text in _GRADES if self._bold.width(text) <= room), _GRADES[-1])
 
     def _draw_bar(
         self,
@@ -202,6 +211,8 @@ class Panel:
             # What does not occur differs not only by colour.
             inset = round(0.18 * em) if thin else 0
             draw.rectangle((round(left), top + inset, right, bottom - inset), fill=colour)
+        if np.isnan(mark):
+            return
         stroke, reach = self._layout.stroke, round(0.12 * em)
         x = round(left + length * mark - stroke / 2)
         draw.rectangle((x, top - reach, x + stroke - 1, bottom + reach), fill=self._theme.ink)

@@ -86,24 +86,33 @@ class Tint:
             return
         heat = (self._masks[active] * strength[active, None, None]).max(0)
         cells = Image.fromarray((heat * (255 * _STRONGEST)).astype(np.uint8))
-        held = cells.getbbox()
-        if held is None:
-            return
-        to_cells = _picture_to_cells(landmarks)
-        corners = _corners(to_cells, held)
-        left, top = np.floor(corners.min(0)).astype(int)
-        right, bottom = np.ceil(corners.max(0)).astype(int)
-        left, top = max(0, int(left)), max(0, int(top))
-        right, bottom = min(picture.width, int(right)), min(picture.height, int(bottom))
-        if right <= left or bottom <= top:
-            return
-        # Pillow asks for the way from the result's pixels to the source's, both counted from corners.
-        (a, b, c), (d, e, f) = to_cells.tolist()
-        here = (a, b, c + a * (left - 0.5) + b * (top - 0.5), d, e, f + d * (left - 0.5) + e * (top - 0.5))
-        mask = cells.transform(
-            (right - left, bottom - top), Image.Transform.AFFINE, here, Image.Resampling.BILINEAR
-        )
-        picture.paste(self._colour, (left, top), mask)
+        paste_through(picture, self._colour, cells, _picture_to_cells(landmarks))
+
+
+def paste_through(
+    picture: Image.Image, colour: Colour, mask: Image.Image, to_mask: NDArray[np.float64]
+) -> None:
+    """Paint the picture with a colour as opaque as a mask that lies anywhere on it.
+
+    to_mask: (2, 3), from the centres of the picture's pixels to places on the mask, counted from its corner.
+    """
+    held = mask.getbbox()
+    if held is None:
+        return
+    corners = _corners(to_mask, held)
+    left, top = np.floor(corners.min(0)).astype(int)
+    right, bottom = np.ceil(corners.max(0)).astype(int)
+    left, top = max(0, int(left)), max(0, int(top))
+    right, bottom = min(picture.width, int(right)), min(picture.height, int(bottom))
+    if right <= left or bottom <= top:
+        return
+    # Pillow asks for the way from the result's pixels to the source's, both counted from corners.
+    (a, b, c), (d, e, f) = to_mask.tolist()
+    here = (a, b, c + a * (left - 0.5) + b * (top - 0.5), d, e, f + d * (left - 0.5) + e * (top - 0.5))
+    laid = mask.transform(
+        (right - left, bottom - top), Image.Transform.AFFINE, here, Image.Resampling.BILINEAR
+    )
+    picture.paste(colour, (left, top), laid)
 
 
 def _picture_to_cells(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -83,6 +83,8 @@ class Timeline:
                 name = self._small.fitting(self._legend.titles[au], self._left - 0.5 * em - left)
                 self._small.write(picture, left, middle, name, theme.faint)
             draw.line((self._left, bottom, self._right - 1, bottom), fill=theme.line)
+            if np.isnan(self._legend.thresholds[au]):
+                continue
             threshold = bottom - (bottom - top) * float(self._legend.thresholds[au])
             dash = max(2, round(0.3 * em))
             for x in range(self._left, self._right, 3 * dash):

@@ -10,7 +10,7 @@ file is not computed. pandas reads it with `encoding="utf-8-sig"`.
 | `au`, `name` | `AU12`, and its name in FACS |
 | `onset`, `apex`, `offset` | hours:minutes:seconds.milliseconds in the video's own time |
 | `onset_frame`, `apex_frame`, `offset_frame` | numbers of frames, from 0; of the last frame of the event |
-| `peak` | highest probability, 0 to 1 |
+| `peak` | highest probability, 0 to 1; of a model that gives intensities alone, highest intensity, 0 to 5 |
 | `coder`, `agree`, `note` | empty: for the coder to fill in |
 
 Rows are in the order video, track, onset, AU, as a person watches. Not in the table: the course of values,

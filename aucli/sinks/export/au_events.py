@@ -10,6 +10,7 @@ import pyarrow as pa
 from aucli.series.course import Signal
 from aucli.series.events import Event, EventSettings, find_events
 from aucli.sinks.extraction import ExtractedVideo
+from aucli.sinks.tables.analysis import intensity_threshold
 from aucli.sinks.tables.courses import column_of, read_courses
 from aucli_models.au import facs_order
 
@@ -31,13 +32,17 @@ class AuEvent:
 def events_of(video: ExtractedVideo, schema: pa.Schema) -> Iterator[AuEvent]:
     """The events of each track and AU, in the order track, AU (FACS), onset.
 
-    Found in the probabilities, by the model's thresholds and `SETTINGS`, in faces that are `valid`.
+    Found in the probabilities, by the model's thresholds and `SETTINGS`, in faces that are `valid`; of a
+    model without probabilities in the intensities, from grade B on where it has no thresholds.
     schema: of the video's rows.
 
     Raises:
         MediaError: the rows cannot be read.
     """
     thresholds = {Signal(au): float(value) for au, value in video.card["thresholds"].items()}
+    if not video.card.get("probabilities", True):
+        aus = video.card["intensity_aus"]
+        thresholds = {Signal(au, "intensity"): intensity_threshold(video.card, au) for au in aus}
     there = [signal for signal in thresholds if column_of(signal) in schema.names]
     signals = sorted(there, key=lambda signal: facs_order(signal.au))
     for track in read_courses(video, signals).tracks:

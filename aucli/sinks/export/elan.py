@@ -2,7 +2,8 @@
 
 Made for ELAN 6 (EAF 3.0), and for pympi, with which it is written. A tier for each track and AU with an
 event, `track0_AU12`; participant is the subject, or the track; annotator is the model. An annotation lasts
-from onset to offset in whole milliseconds, and its value is the peak probability, 0 to 1.
+from onset to offset in whole milliseconds, and its value is the peak probability, 0 to 1 (or intensity, 0
+to 5, see `au_events`).
 
 Times count from the beginning of the media file, as ELAN counts: where a file's own time stamps begin later
 (transport streams), that is subtracted. Not in the file: the course of values, boxes, pose, events of AUs
@@ -43,7 +44,9 @@ class ElanExporter:
         self._media = media
 
     def contents(self, schema: pa.Schema) -> Contents:
-        return Contents(remarks=(how_found(), "An annotation's value is the peak probability of its AU"))
+        with_probability = any(name.endswith("_prob") for name in schema.names)
+        peak = "probability" if with_probability else "intensity (0 to 5)"
+        return Contents(remarks=(how_found(), f"An annotation's value is the peak {peak} of its AU"))
 
     def write(self, file: BinaryIO, path: Path, videos: Iterable[VideoRows]) -> tuple[str, ...]:
         remarks: tuple[str, ...] = ()

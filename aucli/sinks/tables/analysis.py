@@ -105,7 +105,7 @@ class Analysis:
         own = {
             signal: self.card["thresholds"][signal.au]
             if signal.measure == "probability"
-            else INTENSITY_THRESHOLD
+            else intensity_threshold(self.card, signal.au)
             for signal in self.signals
         }
         named = {}
@@ -192,9 +192,16 @@ class Analysis:
 
 def _signals_of(card: Mapping[str, Any]) -> tuple[Signal, ...]:
     """All that an extraction by this model has: probabilities, then intensities, in FACS order."""
-    return tuple(Signal(au) for au in sorted(card["thresholds"], key=facs_order)) + tuple(
+    with_probability = card["thresholds"] if card.get("probabilities", True) else ()
+    return tuple(Signal(au) for au in sorted(with_probability, key=facs_order)) + tuple(
         Signal(au, "intensity") for au in sorted(card.get("intensity_aus") or (), key=facs_order)
     )
+
+
+def intensity_threshold(card: Mapping[str, Any], au: str) -> float:
+    """From which intensity on an AU is present: the card's, of a model without probabilities."""
+    own = {} if card.get("probabilities", True) else card["thresholds"]
+    return float(own.get(au, INTENSITY_THRESHOLD))
 
 
 def _chosen(signals: Sequence[Signal], names: Sequence[str] | None, path: Path) -> tuple[Signal, ...]:

@@ -30,7 +30,9 @@ function notice(text) {
 function setLegend(legend) {
   state.aus = legend.aus;
   state.thresholds = Float32Array.from(legend.aus, (au) => au.threshold);
-  byId("model").textContent = `${legend.model}, ${legend.aus.length} AUs`;
+  state.measure = legend.measure;
+  const what = legend.measure === "intensity" ? ", intensity: 1.00 is 5 (FACS E)" : "";
+  byId("model").textContent = `${legend.model}, ${legend.aus.length} AUs${what}`;
 }
 
 let aboutVideo = null; // the notice of the video that is open

@@ -141,7 +141,7 @@ function layOut() {
   observer.disconnect();
   const tracks = drawnTracks();
   const shown = shownTracks().length;
-  byId("rows-label").textContent = shown > tracks.length ? `${tracks.length} of ${shown} persons are drawn` : "AU, threshold, probability now";
+  byId("rows-label").textContent = shown > tracks.length ? `${tracks.length} of ${shown} persons are drawn` : state.measure === "intensity" ? "AU, threshold, intensity / 5 now" : "AU, threshold, probability now";
   const groups = split ? tracks.map((track) => [track]) : [tracks];
   rows = chosenAus().flatMap((au) => groups.map((group) => makeRow(au, group)));
   byId("rows").replaceChildren(...rows.map((row) => row.node));

@@ -8,6 +8,7 @@ export const state = {
   place: null, // of the video in the list
   about: null, // as in about.json
   aus: [], // {name, title, threshold, weak, region} in the order of the values
+  measure: "probability", // or "intensity": then values and thresholds are fifths of it
   tracks: [], // {track, faces, ...}, most faces first
   shown: new Set(), // tracks
   names: new Map(), // track -> name that was given
