@@ -150,7 +150,7 @@ def compared(samples, faces):
 
 
 def measure(folder, part, model):
-    faces = open_dataset("synthfaces", folder, part)
+    faces = open_dataset("synthfaces", folder, part, au_set="synth_sided")
     predictor = Predictor(model)
     card = predictor.card
     leak = find_leak(card, "synthfaces", faces.au_names, part, None)

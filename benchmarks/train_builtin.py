@@ -19,6 +19,7 @@ from aucli.datasets.open import open_dataset
 from aucli.sinks.atomic import write_json
 from aucli.training.events import EpochDone
 from aucli.training.run import TrainConfig, train
+from aucli_models.au import unsided
 
 NAME = aucli.zoo.catalogue.BUILTIN_NAME
 CROP = (1.28, -0.17)
@@ -33,7 +34,8 @@ DESCRIPTION = (
     "Small two-stage ME-GraphAU network for a first look without a download. All figures here are on "
     "rendered faces of other synthetic people, to which calibration and thresholds were fitted too, and "
     "which were watched during training; "
-    "accuracy on people has not been measured. Occurrence means an intensity of 2 (B) or more."
+    "accuracy on people has not been measured. Occurrence means an intensity of 2 (B) or more; of an AU "
+    "without a side, that of the stronger side."
 )
 CITATIONS = (
     "Luo et al., Learning Multi-dimensional Edge Feature-based AU Relation Graph for Facial Action Unit "
@@ -67,6 +69,7 @@ def main():
         args.data,
         args.work,
         arch="me_graphau_resnet10_small",
+        au_set="synth_sided",
         recipe="synth",
         intensity=True,
         crop=CROP,
@@ -92,7 +95,7 @@ def main():
     shutil.copy(args.work / trained.weights, args.work / card.weights)
     write_json(args.work / f"{NAME}.json", card.to_json())
     figures = {au: values["auc"] for au, values in card.validation.items()}
-    visible = [auc for au, auc in figures.items() if au not in INVISIBLE]
+    visible = [figures[au] for au in unsided(figures) if au not in INVISIBLE]
     print(
         json.dumps(
             {

@@ -13,8 +13,9 @@ from aucli.evaluation.metrics import best_f1_threshold, f1, icc, mean_absolute_e
 
 FEWEST = 10
 """Positive and negative faces that an AU must have to be fitted."""
-WEAK_AUC = 0.75
-"""Below this AUC on the validation subjects an AU is marked as weak."""
+WEAK_AUC, WEAK_F1 = 0.8, 0.4
+"""Below either of these on the validation subjects an AU is marked as weak. With a low F1 most frames that
+are called present are not, or most that are present are missed, however good the order is."""
 GOOD_ICC = 0.6
 """From this ICC(3,1) on the validation subjects an AU's intensity is worth writing: "good" by Cicchetti,
 Guidelines, criteria, and rules of thumb for evaluating normed and standardized assessment instruments in
@@ -37,7 +38,11 @@ class Fit:
 
     @property
     def weak_aus(self) -> tuple[str, ...]:
-        return tuple(au for au, figures in self.validation.items() if figures["auc"] < WEAK_AUC)
+        return tuple(
+            au
+            for au, figures in self.validation.items()
+            if figures["auc"] < WEAK_AUC or figures["f1"] < WEAK_F1
+        )
 
     @property
     def intensity_aus(self) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ class Predictor:
     edges, heatmaps: whether it also gives `pairs`, `heatmaps`; the card's network must have them
     (`Card.gives_edges`, `Card.gives_heatmaps`).
 
-    On a GPU full batches of a network of probabilities run as a CUDA graph, if its results are those of the network.
+    On a GPU full batches of a network of probabilities run as a CUDA graph, if its results are the same.
 
     Raises:
         UnknownModelError, CheckpointError: see `zoo.load`.
