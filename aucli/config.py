@@ -31,6 +31,7 @@ DetectorName = Literal["mtcnn", "insightface"]
 DecoderName = Literal["auto", "pyav", "decord"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 PrimaryRule = Literal["largest", "central", "longest"]
+ClipMode = Literal["track", "official"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class ExtractConfig:
     max_faces: int | None = None
     primary: PrimaryRule | None = None
     min_face: int = 40  # pixels, shorter side of the smallest face looked for
+    clips: ClipMode = "track"  # what a clip is to a model that reads them
     precision: Precision = "auto"
     device: str = "auto"
     batch_size: int | None = None  # None: chosen from the device
@@ -59,6 +61,7 @@ class ExtractConfig:
             ("detector", DetectorName),
             ("decoder", DecoderName),
             ("precision", Precision),
+            ("clips", ClipMode),
         ):
             if getattr(self, name) not in get_args(choices):
                 raise UsageError(
@@ -145,6 +148,7 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "max_faces": _whole_number,
     "primary": str,
     "min_face": _whole_number,
+    "clips": str,
     "jobs": _whole_number_or_auto,
     "fresh": _switch,
     "fail_fast": _switch,

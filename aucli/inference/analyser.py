@@ -34,6 +34,7 @@ class Analyser:
             precision=resolve_precision(config.precision, device),
             batch_size=config.batch_size,
             edges=edges,
+            clips=config.clips,
         )
         self.card = self._predictor.card
 

@@ -26,6 +26,7 @@ from aucli.config import ExtractConfig
 from aucli.datatypes import Source
 from aucli.errors import AucliError
 from aucli.faces.valid import VALID_RULE
+from aucli.inference.clip_mode import check_clip_mode
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device, resolve_precision
 from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
@@ -93,6 +94,7 @@ def plan_extract(inputs: Sequence[str | Path], output: str | Path, config: Extra
         UsageError: no input, an unknown model, an output that cannot be, a device that is not there.
     """
     card = find(config.model).card
+    check_clip_mode(config.clips, card)
     found: Discovery = discover(inputs)
     place = output_place(output, [*(source.path for source in found.sources), *_existing(inputs)])
     devices = resolve_device(config.device)

@@ -15,6 +15,7 @@ from aucli.datatypes import DecodeSummary, Selection
 from aucli.errors import MediaError
 from aucli.faces.detect import make_detector
 from aucli.faces.follow import detect_every_for
+from aucli.inference.clip_mode import clip_notes
 from aucli.inference.devices import resolve_precision
 from aucli.inference.events import EventHook, VideoProgress, VideoStarted
 from aucli.inference.parallel_detector import ParallelDetector
@@ -48,6 +49,7 @@ def set_up(
         device=device,
         precision=resolve_precision(config.precision, device),
         batch_size=config.batch_size,
+        clips=config.clips,
     )
 
     def process(task: VideoTask, send: EventHook) -> ReportEntry:
@@ -58,11 +60,9 @@ def set_up(
         probed = probe(source)
         expected = probed.frames_from_header
         send(VideoStarted(source.name, expected if whole else None, worker))
-        here = config
+        here, rate = config, selected_rate(probed.frame_rate, config.selection)
         if config.detect_every is None:
-            here = replace(
-                config, detect_every=detect_every_for(selected_rate(probed.frame_rate, config.selection))
-            )
+            here = replace(config, detect_every=detect_every_for(rate))
         tally = Tally(predictor.card.au_names)
         spool = Spool(task.spool_path, schema)
         broken: str | None = None
@@ -88,6 +88,8 @@ def set_up(
                 summary = decoder.summary
                 if broken:
                     summary = replace(summary, stopped_early=broken)
+                notes = (*summary.notes, *clip_notes(predictor.card, rate))
+                summary = replace(summary, notes=notes)
         except BaseException:
             spool.discard()
             raise

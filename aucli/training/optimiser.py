@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from aucli.training.clip_objective import ClipObjective
 from aucli.training.objective import Objective
 from aucli.training.recipe import StageRecipe
 from aucli.training.schedule import cosine_rate
@@ -14,7 +15,7 @@ from aucli.training.schedule import cosine_rate
 _GRAPH = ("graph.", "edge_fc.")
 
 
-def make_optimiser(objective: Objective, recipe: StageRecipe) -> torch.optim.AdamW:
+def make_optimiser(objective: Objective | ClipObjective, recipe: StageRecipe) -> torch.optim.AdamW:
     """AdamW over all parameters of the network and of the training heads."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for key, parameter in objective.network.named_parameters():

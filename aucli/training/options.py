@@ -15,6 +15,8 @@ from aucli_models.backbones import BACKBONES
 from aucli_models.registry import SYSTEMS
 
 Stages = Literal["1", "2", "both"]
+ONE_STAGE = frozenset({"mdhr"})
+"""Systems without a second stage."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class TrainConfig:
 
     @property
     def stages(self) -> tuple[int, ...]:
+        if architecture(self.arch)[0] in ONE_STAGE:
+            if self.stage == "2":
+                raise UsageError(f"--stage 2: {self.arch} is trained in one stage; leave --stage out")
+            return (1,)
         return (1, 2) if self.stage == "both" else (int(self.stage),)
 
     @property

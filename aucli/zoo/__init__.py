@@ -18,7 +18,9 @@ def load(model: str, device: str | torch.device = "cpu") -> tuple[nn.Module, Car
     network takes float32 (batch, 3, size, size) crops normalised as the card says and returns an
     `AUOutput` with `probabilities` (batch, AUs) in the order of `card.au_names`; with `edges=True` also
     `edge_logits` (batch, nodes * nodes, 4) where the system has them, and with `card.intensity` also
-    `intensity` (batch, AUs).
+    `intensity` (batch, AUs). One that reads clips (`card.reads_clips`, MDHR) takes (clips, frames, 3, size,
+    size), 2 frames or more, and returns a `ClipOutput` with `probabilities` (clips, frames, AUs) and
+    `region_logits`; for sequences of any length, as they come, see `aucli_models.mdhr_stream.Streams`.
 
     Raises:
         UnknownModelError: no such model.

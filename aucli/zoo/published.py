@@ -43,8 +43,17 @@ def generic(system: str, backbone: str, au_set: str, stage: int) -> Card:
         KeyError: a system or AU set that the authors have not.
     """
     about, data = _table()["systems"][system], _table()["sets"][au_set]
-    name = f"{system}_{backbone}.{au_set}_stage{stage}"
+    name = f"{system}_{backbone}.{au_set}"
+    if "clip_frames" not in about:  # those have one stage
+        name = f"{name}_stage{stage}"
     aus = AU_SETS[au_set]
+    part = about.get("kept", 1.0)
+    clips = (
+        {"clip_frames": about["clip_frames"], "frame_rate": data["frame_rate"]}
+        if "clip_frames" in about
+        else {}
+    )
+    stages = "" if "clip_frames" in about else f", stage {stage}"
     return Card(
         name=name,
         system=system,
@@ -55,11 +64,12 @@ def generic(system: str, backbone: str, au_set: str, stage: int) -> Card:
         sha256=None,
         licence=LICENCE,
         training_data=f"Not known from the file; the authors train these AUs on {data['training_data']}",
-        description=f"{about['title']} on {backbone}, stage {stage}, {len(aus)} AUs of {data['title']}.",
+        description=f"{about['title']} on {backbone}{stages}, {len(aus)} AUs of {data['title']}.",
         thresholds=dict.fromkeys(aus, THRESHOLD),
-        crop=CropConvention(INPUT_SIZE, data["scale"], data["shift_y"]),
+        crop=CropConvention(INPUT_SIZE, data["scale"] * part, data["shift_y"] * part),
         citations=(about["citation"],),
         notes=(*about["notes"], *data["notes"]),
+        **clips,
     )
 
 
