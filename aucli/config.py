@@ -33,6 +33,7 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 _LEAST_WORKER_BYTES = 10**9  # the libraries alone take half of it
 
 PrimaryRule = Literal["largest", "central", "longest"]
+ClipMode = Literal["track", "official"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class ExtractConfig:
     max_faces: int | None = None
     primary: PrimaryRule | None = None
     min_face: int = 40  # pixels, shorter side of the smallest face looked for
+    clips: ClipMode = "track"  # what a clip is to a model that reads them
     precision: Precision = "auto"
     device: str = "auto"
     batch_size: int | None = None  # None: chosen from the device
@@ -64,6 +66,7 @@ class ExtractConfig:
             ("detector", DetectorName),
             ("decoder", DecoderName),
             ("precision", Precision),
+            ("clips", ClipMode),
         ):
             if getattr(self, name) not in get_args(choices):
                 raise UsageError(
@@ -176,6 +179,7 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "max_faces": _whole_number,
     "primary": str,
     "min_face": _whole_number,
+    "clips": str,
     "jobs": _whole_number_or_auto,
     "profile": str,
     "shard": _shard,

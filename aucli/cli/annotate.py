@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from aucli.config import DetectorName, Precision, load_settings, override, read_settings
+from aucli.config import ClipMode, DetectorName, Precision, load_settings, override, read_settings
 from aucli.errors import UsageError
 
 if TYPE_CHECKING:  # the rooms are loaded when the command runs
     from aucli.sinks.draw.palette import ThemeName
 
 _DRAWING, _FILE, _MODEL, _RUN = "What is drawn", "The video written", "The analysis", "The run"
-_ANALYSIS = ("model", "device", "precision", "detector", "detect_every", "min_face", "max_faces")
+_ANALYSIS = ("model", "device", "precision", "detector", "detect_every", "min_face", "max_faces", "clips")
 
 
 def _option(panel: str, metavar: str, text: str) -> Any:
@@ -123,6 +123,14 @@ def annotate(
     ] = None,
     precision: Annotated[
         str | None, _one_of(_MODEL, Precision, "Arithmetic of the network. Default: auto.")
+    ] = None,
+    clips: Annotated[
+        str | None,
+        _one_of(
+            _MODEL,
+            ClipMode,
+            "For models that read motion: a track as one clip, or the authors' length. Default: track.",
+        ),
     ] = None,
     jobs: Annotated[
         str | None, _option(_RUN, "auto|N", "Processes on the CPU. Default: auto, one for each core.")

@@ -21,6 +21,13 @@ PARTIAL = 3
 """Exit code where pictures could not be read and were left out."""
 
 
+class Clips(StrEnum):
+    """What a clip is."""
+
+    TRACK = "track"
+    OFFICIAL = "official"
+
+
 class Part(StrEnum):
     """Of a dataset."""
 
@@ -65,6 +72,13 @@ def evaluate(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Faces per call of the network.", rich_help_panel=_MODEL)
     ] = None,
+    clips: Annotated[
+        Clips,
+        typer.Option(
+            help="For models that read motion: a recording as one clip, or the authors' clips of 16.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Clips.TRACK,
     predictions: Annotated[
         Path | None, _option(_EXTRACTION, "OUT.PARQUET", "What extract has written, instead of --model.")
     ] = None,
@@ -111,6 +125,7 @@ def evaluate(
             model=model,
             au_set=au_set,
             batch_size=batch_size,
+            clips=clips.value if clips is not Clips.TRACK else None,
         )
         result = _compare(
             predictions,
@@ -142,6 +157,7 @@ def evaluate(
             models=model,
             device=device,
             batch_size=batch_size,
+            clips=clips.value,
             **options,
         )
     _show(result, errors if as_json else stdout_console(), as_json=as_json, csv=csv, report=report)

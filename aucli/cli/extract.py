@@ -14,6 +14,7 @@ import typer
 
 from aucli.config import (
     SETTINGS,
+    ClipMode,
     DecoderName,
     DetectorName,
     Precision,
@@ -110,6 +111,15 @@ def extract(
     ] = None,
     precision: Annotated[
         str | None, _one_of(_MODEL, Precision, "Arithmetic of the network.", default="auto")
+    ] = None,
+    clips: Annotated[
+        str | None,
+        _one_of(
+            _MODEL,
+            ClipMode,
+            "For models that read motion: a whole track is one clip, or clips of the authors' length.",
+            default="track",
+        ),
     ] = None,
     batch_size: Annotated[
         str | None, _value(_MODEL, "auto|N", "Faces per call of the network.", default="auto")

@@ -38,7 +38,12 @@ def train(
         ),
     ] = False,
     arch: Annotated[
-        str, _value(_NETWORK, "SYSTEM_BACKBONE", "For instance me_graphau_swin_base, open_graphau_resnet50.")
+        str,
+        _value(
+            _NETWORK,
+            "SYSTEM_BACKBONE",
+            "For instance me_graphau_swin_base, open_graphau_resnet50, mdhr_resnet50.",
+        ),
     ] = "me_graphau_resnet50",
     intensity: Annotated[
         bool,
@@ -87,7 +92,9 @@ def train(
     ] = None,
     batch_size: Annotated[
         int | None,
-        _value(_RECIPE, "N", "Pictures of an optimiser step, over all GPUs. Default: the recipe's."),
+        _value(
+            _RECIPE, "N", "Pictures (MDHR: clips) of an optimiser step, over all GPUs. Default: the recipe's."
+        ),
     ] = None,
     lr: Annotated[
         str | None, _value(_RECIPE, "RATE[,RATE]", "One number for each stage. Default: the recipe's.")
@@ -122,7 +129,7 @@ def train(
     ] = False,
     quiet: Annotated[bool, _value(_RUN, "", "No progress; only what went wrong.", "--quiet")] = False,
 ) -> None:
-    """Train a network for AUs, in the two stages of ME-GraphAU or OpenGraphAU.
+    """Train a network for AUs: ME-GraphAU or OpenGraphAU in their two stages, MDHR or SCC in one.
 
     The same command goes on where it was stopped. On several GPUs or machines start it with torchrun:
     torchrun --nproc-per-node 4 -m aucli.cli.main train ...

@@ -60,12 +60,14 @@ def read_crops(
     *,
     size: int | None = None,
     unreadable: Unreadable | None = None,
+    whole: bool = False,
 ) -> NDArray[np.uint8]:
     """Crops of some faces: uint8 (rows, size, size, 3), RGB.
 
     Where the dataset has points, they are cut out of the pictures by `aucli.faces.align`. Crops that
     `aucli prepare` made are brought from its convention to this one (see `recut`). Of other ready crops
-    nobody knows the convention: their shorter side is resized and the middle taken, as the authors do.
+    nobody knows the convention: their shorter side is resized and the middle taken, as the authors do; with
+    `whole`, as those of MDHR do.
 
     size: pixels; the convention's own where it is not given.
     unreadable: takes up pictures that cannot be read, see `Unreadable`; without it they raise.
@@ -89,21 +91,23 @@ def read_crops(
         return crops
     for place, picture in pictures.items():
         crops[place] = (
-            resize_and_centre(picture, wanted.size)
+            resize_and_centre(picture, wanted.size, whole=whole)
             if faces.crop is None
             else recut(picture, faces.crop, wanted)
         )
     return crops
 
 
-def resize_and_centre(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def resize_and_centre(picture: NDArray[np.uint8], size: int, *, whole: bool = False) -> NDArray[np.uint8]:
     """The authors' test-time preprocessing: uint8 (height, width, 3) to (size, size, 3).
 
     The shorter side is resized to size * 256 / 224 (bilinear with antialiasing, by Pillow), then the middle
     is taken; for a size of 224 these are torchvision's Resize(256) and CenterCrop(224), bit for bit.
+
+    whole: resize the shorter side to the size itself, as MDHR's authors do: Resize(224).
     """
     height, width = picture.shape[:2]
-    shorter = round(size * _RESIZED / _KEPT)
+    shorter = size if whole else round(size * _RESIZED / _KEPT)
     if width <= height:
         new_width, new_height = shorter, int(shorter * height / width)
     else:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from aucli.datasets.labelled import LabelledFaces
 from aucli.datasets.pictures import Unreadable, read_crops
-from aucli.datatypes import CropConvention
 from aucli.errors import CheckpointError, UsageError
 from aucli.evaluation.decide import decided_from, protocol_threshold
+from aucli.evaluation.predict_clips import ClipScores, in_time
 from aucli.evaluation.sample import Sample
 from aucli.inference.postprocess import Postprocess
 from aucli.inference.predictor import Predictor
@@ -52,21 +52,30 @@ def predict(faces: LabelledFaces, predictor: Predictor, on_progress: Progress | 
         CheckpointError: the network gives values that are not finite.
     """
     unreadable = Unreadable(len(faces))
+    card = predictor.card
+    order = in_time(faces) if card.reads_clips else np.arange(len(faces))
+    clips = ClipScores(faces, predictor, unreadable) if card.reads_clips else None
     parts = []
     done = 0
-    with closing(prefetch(_crops(faces, predictor.card.crop, unreadable), _AHEAD)) as ahead:
-        for crops in ahead:
-            pixels = torch.from_numpy(crops).to(predictor.device).permute(0, 3, 1, 2).float()
-            parts.append(predictor(pixels))
+    with closing(prefetch(_crops(faces, order, card, unreadable), _AHEAD)) as ahead:
+        for rows, crops in ahead:
+            if clips is not None:
+                clips.add(rows, crops)
+            else:
+                pixels = torch.from_numpy(crops).to(predictor.device).permute(0, 3, 1, 2).float()
+                parts.append(predictor(pixels))
             done += len(crops)
             if on_progress is not None:
                 on_progress(done, len(faces))
-    nothing = np.zeros((0, len(predictor.card.au_names)), np.float32)
+    nothing = np.zeros((0, len(card.au_names)), np.float32)
     given = [part.intensities for part in parts if part.intensities is not None]
-    intensities = np.concatenate([nothing, *given]) if predictor.card.intensity else None
+    intensities = np.concatenate([nothing, *given]) if card.intensity else None
     found = [part.outputs for part in parts if part.outputs is not None]
     values = np.concatenate([nothing, *found])
-    if intensities is not None and not predictor.card.probabilities:
+    if clips is not None:
+        clips.finish()
+        values = clips.values
+    elif intensities is not None and not card.probabilities:
         values = intensities / np.float32(MAX_INTENSITY)
     rows = np.setdiff1d(np.arange(len(faces)), sorted(unreadable.rows))
     if len(rows) == 0:
@@ -82,11 +91,11 @@ def predict(faces: LabelledFaces, predictor: Predictor, on_progress: Progress | 
 
 
 def _crops(
-    faces: LabelledFaces, convention: CropConvention, unreadable: Unreadable
-) -> Iterator[NDArray[np.uint8]]:
+    faces: LabelledFaces, order: NDArray[np.int64], card: Card, unreadable: Unreadable
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
     for start in range(0, len(faces), READ_AT_ONCE):
-        rows = range(start, min(start + READ_AT_ONCE, len(faces)))
-        yield read_crops(faces, rows, convention, unreadable=unreadable)
+        rows = order[start : start + READ_AT_ONCE]
+        yield rows, read_crops(faces, rows.tolist(), card.crop, unreadable=unreadable, whole=card.whole_crops)
 
 
 def sample_of(faces: LabelledFaces, outputs: Outputs, card: Card, au_names: tuple[str, ...]) -> Sample:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from aucli.config import ClipMode
 from aucli.datasets.labelled import LabelledFaces
 from aucli.datasets.open import open_dataset
 from aucli.datasets.protocols import Part
@@ -22,6 +23,7 @@ from aucli.evaluation.papers import paper_rows, protocol_of
 from aucli.evaluation.predict import Progress, predict, sample_of
 from aucli.evaluation.result import Evaluation, Tested
 from aucli.evaluation.scores import score
+from aucli.inference.clip_mode import check_clip_mode
 from aucli.inference.devices import resolve_device, resolve_precision
 from aucli.inference.predictor import Predictor
 from aucli.zoo.card import Card
@@ -47,6 +49,7 @@ class Request:
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     batch_size: int | None = None
+    clips: ClipMode = "track"
     draws: int = DRAWS
     seed: int = 0
     on_progress: Callable[[int | None], Progress] | None = field(default=None, compare=False)
@@ -63,6 +66,8 @@ def evaluate(request: Request) -> Evaluation:
     """
     folds = _folds(request)
     chosen = models_of_folds(request.models, folds)
+    for _, card in chosen:
+        check_clip_mode(request.clips, card)
     sets = [
         open_dataset(request.dataset, request.root, request.part, fold=fold, au_set=request.au_set)
         for fold in folds
@@ -183,6 +188,7 @@ def _test(request: Request, case: _Case) -> Tested:
         device=device,
         precision=resolve_precision(request.precision, device),
         batch_size=request.batch_size,
+        clips=request.clips,
     )
     progress = request.on_progress(case.fold) if request.on_progress else None
     outputs = predict(case.faces, predictor, progress)

@@ -39,6 +39,7 @@ class Analyser:
             batch_size=config.batch_size,
             edges=edges,
             heatmaps=heatmaps,
+            clips=config.clips,
         )
         self.card = self._predictor.card
 

@@ -17,6 +17,7 @@ from aucli.config import ExtractConfig
 from aucli.errors import MediaError, UsageError
 from aucli.inference.annotate_plan import AnnotateTask, drawn_before, failed_entry, plan_annotate
 from aucli.inference.annotate_resume import annotate_key, finished_entry, of_analysis, of_rows
+from aucli.inference.clip_mode import check_clip_mode
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device, resolve_precision
 from aucli.inference.events import EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
@@ -94,6 +95,7 @@ def run_annotate(
         card = find(config.model).card
         _check_graph(look, card)
         _check_heatmaps(look, card)
+        check_clip_mode(config.clips, card)
         model, devices = card.name, resolve_device(config.device)
         for device in devices:
             resolve_precision(config.precision, device)

@@ -19,10 +19,12 @@ from aucli.errors import MediaError, OutputError
 from aucli.inference.annotate_plan import COMMENT, AnnotateTask, drawn_before
 from aucli.inference.annotate_resume import attachment_of
 from aucli.inference.annotate_video import Seen, draw_video
+from aucli.inference.clip_mode import clip_notes
 from aucli.inference.events import EventHook, VideoProgress, VideoStarted
 from aucli.media.attachment import attach
 from aucli.media.codecs import Encoding
 from aucli.media.decode import open_decoder
+from aucli.media.decode.choose import selected_rate
 from aucli.media.encode import FALLBACK_SUFFIXES, FORMATS, SoundTracks, VideoWriter, fits
 from aucli.media.probe import probe
 from aucli.media.tone import tone_for
@@ -150,6 +152,7 @@ def _annotate(
                         send(VideoProgress(source.name, seen.frames))
             problem = decoder.summary.problem
             hdr = (_HDR,) if probed.transfer else ()
+            rates = () if task.extracted else clip_notes(card, selected_rate(probed.frame_rate, Selection()))
             seconds = time.perf_counter() - start
             entry = ReportEntry(
                 source.name,
@@ -166,7 +169,7 @@ def _annotate(
                 decoder=decoder.summary.decoder,
                 top_aus=_top_aus(seen, card),
                 notes=tuple(
-                    note for note in (*decoder.summary.notes, *sound.notes, *hdr, writer.note) if note
+                    note for note in (*decoder.summary.notes, *sound.notes, *hdr, *rates, writer.note) if note
                 ),
                 key=task.key,
                 file=str(output),

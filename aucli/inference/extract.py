@@ -27,6 +27,7 @@ from aucli.config import ExtractConfig
 from aucli.datatypes import Shard, Source
 from aucli.errors import AucliError
 from aucli.faces.valid import VALID_RULE
+from aucli.inference.clip_mode import check_clip_mode
 from aucli.inference.cluster import Cluster, cluster_for
 from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device, resolve_precision
 from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
@@ -142,6 +143,7 @@ def plan_extract(
             that is not there, a decoder that does not fit it.
     """
     card = find(config.model).card
+    check_clip_mode(config.clips, card)
     found: Discovery = discover(inputs)
     remote = output if isinstance(output, RemoteOutput) else None
     paths = [*(source.path for source in found.sources), *_existing(inputs)]

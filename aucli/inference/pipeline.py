@@ -25,6 +25,7 @@ from aucli.faces.valid import valid
 from aucli.inference.postprocess import Postprocess
 from aucli.inference.predictor import Predictor
 from aucli.inference.prefetch import prefetch
+from aucli.inference.sequences import with_outputs
 from aucli.inference.timing import UNTIMED, Timer
 from aucli.media.decode import Decoder
 from aucli.sinks.rows import Rows
@@ -102,7 +103,8 @@ def analyse(
         # Detection is the slowest stage: cutting out goes with the network, into the thread that has time.
         tracked = prefetch(tracked, TRACKED_AHEAD, timer=timer, producer="detect", consumer="network")
     cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer)
-    with closing(score(cropped, predictor, timer)) as chunks:
+    scored = score_clips if predictor.card.reads_clips else score
+    with closing(scored(cropped, predictor, timer)) as chunks:
         yield from chunks
 
 
@@ -166,6 +168,17 @@ def score(
             waiting, faces = [], 0
     if waiting:
         yield flush()
+
+
+def score_clips(
+    cropped: Iterable[CroppedFrame], predictor: Predictor, timer: Timer = UNTIMED
+) -> Generator[Chunk, None, None]:
+    """The same for a network that reads clips: frames are emitted when those after them are known."""
+    postprocess = Postprocess.of(predictor.card)
+    with closing(with_outputs(cropped, predictor, timer)) as scored:
+        for done in scored:
+            outputs = np.concatenate([outputs for _, outputs in done])
+            yield _chunk([frame for frame, _ in done], *postprocess(outputs), None, predictor.card)
 
 
 def _chunk(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aucli.config import ClipMode
 from aucli.errors import OutOfMemoryError
 from aucli.inference.batch_size import (
     CPU_BATCH,
@@ -27,9 +28,13 @@ from aucli_models.au import unsided
 from aucli_models.au_points import points_per_au
 from aucli_models.fold import folded
 from aucli_models.layers import MAX_INTENSITY
+from aucli_models.mdhr import MDHR
+from aucli_models.mdhr_stream import Streams
 from aucli_models.output import AUOutput, IntensityOutput
 
 _LOG = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _GRAPH_TOLERANCE = {"fp32": 1e-4, "bf16": 0.02, "fp16": 0.02}  # between two forms of the same arithmetic
@@ -97,8 +102,11 @@ class Predictor:
     When memory runs out it is halved; `take_notes` tells.
     edges, heatmaps: whether it also gives `pairs`, `heatmaps`; the card's network must have them
     (`Card.gives_edges`, `Card.gives_heatmaps`).
+    clips: what a clip is to a network that reads them (`Card.reads_clips`): a whole sequence, or as its
+    authors test, consecutive clips of `Card.clip_frames`.
 
-    On a GPU full batches of a network of probabilities run as a CUDA graph, if its results are the same.
+    On a GPU full batches of a network of probabilities that reads single pictures run as a CUDA graph, if its
+    results are the same.
 
     Raises:
         UnknownModelError, CheckpointError: see `zoo.load`.
@@ -114,6 +122,7 @@ class Predictor:
         batch_size: int | None = None,
         edges: bool = False,
         heatmaps: bool = False,
+        clips: ClipMode = "track",
     ) -> None:
         self.device = torch.device(device)
         network, self.card = load(model, self.device)
@@ -121,6 +130,7 @@ class Predictor:
         self._autocast = _AUTOCAST[precision]
         self._asked = {"edges": True} if edges else {}
         self._heatmaps = heatmaps
+        self._clip_frames = self.card.clip_frames if clips == "official" else None
         self._mean = torch.tensor(self.card.mean, device=self.device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.card.std, device=self.device).view(3, 1, 1) * 255
         self._notes: list[str] = []
@@ -148,7 +158,8 @@ class Predictor:
 
             def peak(faces: int) -> int:
                 crops = torch.zeros(faces, *shape, device=self.device)
-                return cuda_peak_bytes(lambda: self._run(crops), self.device)
+                run = self._run_as_sequence if self.card.reads_clips else self._run
+                return cuda_peak_bytes(lambda: run(crops), self.device)
 
             try:
                 self._bytes_per_face = self._memory.measured(peak)
@@ -159,15 +170,16 @@ class Predictor:
             free = torch.cuda.mem_get_info(self.device)[0]
             self.batch_size = batch_for(self._bytes_per_face, free)
             _LOG.debug("%d bytes a face: batches of %d", self._bytes_per_face, self.batch_size)
-        if not self.card.probabilities:
-            return  # the outputs of SCC are not what `FixedBatch` copies
+        if not self.card.probabilities or self.card.reads_clips:
+            return  # the outputs of SCC are not what `FixedBatch` copies, and those of MDHR depend on others
         example = torch.rand(self.batch_size, *shape, device=self.device) * 255
         with torch.cuda.device(self.device):
             self._graph = fixed_if_safe(cast("Run", self._run), example, _GRAPH_TOLERANCE[precision])
 
     @torch.inference_mode()
     def __call__(self, crops: Tensor) -> Predictions:
-        """Crops float32 (faces, 3, size, size), 0 to 255 -> the network's outputs.
+        """Crops float32 (faces, 3, size, size), 0 to 255 -> the network's outputs. For a network that reads
+        single pictures; of others see `sequences`.
 
         Raises:
             OutOfMemoryError: the memory does not suffice for a single face.
@@ -180,16 +192,7 @@ class Predictor:
             nodes = len(unsided(self.card.au_names))
             pairs = np.zeros((0, nodes, nodes), np.float32) if self._asked else None
             return Predictions(nothing, nothing if self.card.intensity else None, pairs)
-        parts: list[AUOutput | IntensityOutput] = []
-        done = 0
-        while done < len(crops):
-            batch = crops[done : done + self.batch_size]
-            part = self._attempt(batch)
-            if part is None:
-                self._halve(len(batch))
-                continue
-            parts.append(part)
-            done += len(batch)
+        parts = self.in_batches(len(crops), lambda part: self._compute(crops[part]))
         measured = [part for part in parts if isinstance(part, IntensityOutput)]
         if measured:
             return Predictions.measured(measured, self.card.au_set, with_heatmaps=self._heatmaps)
@@ -200,20 +203,42 @@ class Predictor:
         notes, self._notes = tuple(self._notes), []
         return notes
 
-    def _attempt(self, batch: Tensor) -> AUOutput | IntensityOutput | None:
+    def in_batches(self, faces: int, run: Callable[[slice], Result]) -> list[Result]:
+        """What `run` gives for one part of the faces after the other. A part for which the memory does not
+        suffice comes again in smaller ones, so `run` must leave nothing behind where it raises.
+
+        Raises:
+            OutOfMemoryError: the memory does not suffice for a single face.
+        """
+        found: list[Result] = []
+        done = 0
+        while done < faces:
+            part = slice(done, min(faces, done + self.batch_size))
+            result = self._attempt(run, part)
+            if result is None:
+                self._halve(part.stop - done)
+                continue
+            found.append(result)
+            done = part.stop
+        return found
+
+    def _attempt(self, run: Callable[[slice], Result], part: slice) -> Result | None:
         """None when memory ran out; then nothing of the attempt is held any more."""
-        graph = self._graph
         try:
-            # A graph takes the time of a full batch however few faces there are.
-            if graph is not None and graph.size // 2 < len(batch) <= graph.size:
-                return graph(batch)
-            return self._run(batch)
+            return run(part)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if len(batch) == 1:
+            if part.stop - part.start == 1:
                 raise self._too_little_memory() from error
         return None
+
+    def _compute(self, batch: Tensor) -> AUOutput | IntensityOutput:
+        graph = self._graph
+        # A graph takes the time of a full batch however few faces there are.
+        if graph is not None and graph.size // 2 < len(batch) <= graph.size:
+            return graph(batch)
+        return self._run(batch)
 
     def _halve(self, faces: int) -> None:
         """Go on with half as many faces as did not fit."""
@@ -236,7 +261,61 @@ class Predictor:
         )
 
     def _run(self, batch: Tensor) -> AUOutput | IntensityOutput:
-        images = ((batch - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
-            output: AUOutput | IntensityOutput = self.network(images, **self._asked)
+        with self.arithmetic():
+            output: AUOutput | IntensityOutput = self.network(self.images(batch), **self._asked)
         return output
+
+    def _run_as_sequence(self, batch: Tensor) -> None:
+        """What a network that reads clips does with that many faces at once."""
+        Sequences(self, self._clip_frames).compute(batch, [None] * len(batch))
+
+    def images(self, crops: Tensor) -> Tensor:
+        """Crops 0 to 255 as the network reads them."""
+        return ((crops - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+
+    def arithmetic(self) -> torch.autocast:
+        """In which the network computes."""
+        return torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None)
+
+    def sequences(self) -> Sequences:
+        """A beginning for all sequences of a video; only for a network that reads clips."""
+        return Sequences(self, self._clip_frames)
+
+
+class Sequences:
+    """Faces that follow each other to AU scores; see `Streams`, whose outputs these are, as arrays.
+
+    A crop is 0 to 255. How the faces are dealt into calls and batches changes no score beyond 1e-6.
+    """
+
+    def __init__(self, predictor: Predictor, clip_frames: int | None) -> None:
+        self._predictor = predictor
+        assert isinstance(predictor.network, MDHR)  # as the card says
+        self._streams: Streams[Hashable] = Streams(predictor.network, clip_frames)
+
+    @property
+    def open(self) -> frozenset[Hashable]:
+        """The sequences with faces whose scores are not known yet."""
+        return self._streams.open
+
+    @torch.inference_mode()
+    def push(self, crops: Tensor, keys: Sequence[Hashable]) -> list[tuple[Hashable, NDArray[np.float32]]]:
+        """Crops float32 (faces, 3, size, size), each the next of its sequence -> scores known now, float32
+        (faces, AUs); a sequence may come several times.
+
+        Raises:
+            OutOfMemoryError: the memory does not suffice for a single face.
+        """
+        parts = self._predictor.in_batches(len(keys), lambda part: self.compute(crops[part], keys[part]))
+        return [(key, scores.float().cpu().numpy()) for part in parts for key, scores in part]
+
+    def compute(self, crops: Tensor, keys: Sequence[Hashable]) -> list[tuple[Hashable, Tensor]]:
+        """The same for a batch, on the device."""
+        with self._predictor.arithmetic():
+            return self._streams.push(self._predictor.images(crops), keys)
+
+    @torch.inference_mode()
+    def end(self, key: Hashable) -> NDArray[np.float32]:
+        """The scores that a sequence still owes, float32 (faces, AUs)."""
+        with self._predictor.arithmetic():
+            return self._streams.end(key).float().cpu().numpy()

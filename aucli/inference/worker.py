@@ -15,6 +15,7 @@ from aucli.datatypes import DecodeSummary, Selection, Source
 from aucli.errors import MediaError
 from aucli.faces.detect import Detector, make_detector
 from aucli.faces.follow import detect_every_for
+from aucli.inference.clip_mode import clip_notes
 from aucli.inference.devices import resolve_precision
 from aucli.inference.events import EventHook, StagesTimed, VideoProgress, VideoStarted
 from aucli.inference.parallel_detector import ParallelDetector
@@ -78,11 +79,9 @@ class _Processor:
         probed = probe(source)
         expected = probed.frames_from_header
         send(VideoStarted(source.name, expected if whole else None, self._worker))
-        here = config
+        here, rate = config, selected_rate(probed.frame_rate, config.selection)
         if config.detect_every is None:
-            here = replace(
-                config, detect_every=detect_every_for(selected_rate(probed.frame_rate, config.selection))
-            )
+            here = replace(config, detect_every=detect_every_for(rate))
         tally = Tally(self._predictor.card.written_aus)
         spool = Spool(task.spool_path, self._schema)
         try:
@@ -102,7 +101,8 @@ class _Processor:
             raise
         with self._timer("write"):
             entry = _finish(task, config, tally, spool, summary)
-        entry = replace(entry, notes=(*entry.notes, *self._predictor.take_notes()))
+        rates = clip_notes(self._predictor.card, rate) if entry.rows else ()
+        entry = replace(entry, notes=(*entry.notes, *rates, *self._predictor.take_notes()))
         self._tell_times(send)
         seconds = time.perf_counter() - start
         return replace(entry, wall_seconds=round(seconds, 3), fps=round(entry.frames / seconds, 2))
@@ -155,6 +155,7 @@ def _load(config: ExtractConfig, device: str, threads: int) -> tuple[Detector, P
         device=device,
         precision=resolve_precision(config.precision, device),
         batch_size=config.batch_size,
+        clips=config.clips,
     )
     return detector, predictor
 

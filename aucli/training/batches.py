@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aucli.datasets.labelled import MISSING
 from aucli.inference.prefetch import prefetch
+from aucli.training.clips import Clips
 from aucli.training.counts import Counts
 from aucli.training.distributed import Ranks
 from aucli.training.order import epoch_order, positions_of, shares, steps_of
@@ -26,6 +28,7 @@ class Examples:
     crops: uint8 (pictures, side, side, 3); rows: int64 (faces,), the crop of each face. labels: int8 (faces,
     aus), 1, 0 or -1, columns as `au_names`. intensity: float32 (faces, aus), NaN where not known, or None.
     landmarks: float32 (faces, 68, 2) in pixels of the crops, or None. names: of the pictures, by row.
+    clips: how they are dealt into clips, None for pictures that are learned from one by one.
     """
 
     crops: NDArray[np.uint8]
@@ -35,16 +38,22 @@ class Examples:
     landmarks: NDArray[np.float32] | None
     names: Sequence[str]
     au_names: tuple[str, ...]
+    clips: Clips | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def items(self) -> int:
+        """What an epoch takes once: pictures, or recordings."""
+        return len(self) if self.clips is None else len(self.clips.recordings)
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
     """What a rank computes at once: packed crops uint8 (pictures, side, side, 3), labels float32 (pictures,
     aus), intensity alike or None, landmarks (pictures, 68, 2) in pixels of the crops or None, and the
-    pictures' places in the epoch's order.
+    pictures' places in the epoch's order; those of a clip have one place.
     """
 
     crops: Tensor
@@ -90,20 +99,29 @@ def batches(
     target = device or torch.device("cpu")
     pinned = target.type == "cuda"
 
+    def taken(
+        order: NDArray[np.int64], places: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The faces at these places of the epoch, and whether each is there for its own sake."""
+        if examples.clips is None:
+            return order[places], np.ones(len(places), np.bool_)
+        return examples.clips.drawn(order[places], seed=seed, epoch=epoch, positions=places)
+
     def gathered() -> Generator[Batch, None, None]:
-        order = epoch_order(len(examples), seed, epoch)
-        for step in range(first_step, steps_of(len(examples), batch_size)):
-            positions = positions_of(len(examples), batch_size, step)
-            faces = order[positions]
-            labels = torch.from_numpy(examples.labels[faces])
+        order = epoch_order(examples.items, seed, epoch)
+        for step in range(first_step, steps_of(examples.items, batch_size)):
+            positions = positions_of(examples.items, batch_size, step)
+            faces, real = taken(order, positions)
+            labels = torch.from_numpy(np.where(real[:, None], examples.labels[faces], MISSING))
             counts = Counts.of(
                 labels,
                 _some(examples.intensity, faces),
                 examples.au_names,
                 landmarks=_some(examples.landmarks, faces),
+                regions=None if examples.clips is None else examples.clips.regions,
             )
             parts = tuple(
-                _part(examples, order[places], places, pinned)
+                _part(examples, *taken(order, places), places, pinned)
                 for places in shares(positions, ranks.count, ranks.rank, accumulate)
             )
             yield Batch(epoch, step, parts, counts, faces)
@@ -122,17 +140,23 @@ def batches(
             )
 
 
-def _part(examples: Examples, faces: NDArray[np.int64], positions: NDArray[np.int64], pinned: bool) -> Part:
+def _part(
+    examples: Examples,
+    faces: NDArray[np.int64],
+    real: NDArray[np.bool_],
+    positions: NDArray[np.int64],
+    pinned: bool,
+) -> Part:
     rows = examples.rows[faces]
     in_file_order = np.argsort(rows)  # a disk likes that better
     crops = np.empty((len(rows), *examples.crops.shape[1:]), np.uint8)
     crops[in_file_order] = examples.crops[rows[in_file_order]]
     part = Part(
         torch.from_numpy(crops),
-        torch.from_numpy(examples.labels[faces]).float(),
+        torch.from_numpy(np.where(real[:, None], examples.labels[faces], MISSING)).float(),
         _some(examples.intensity, faces),
         _some(examples.landmarks, faces),
-        positions,
+        np.repeat(positions, len(faces) // max(1, len(positions))),
     )
     return part.moved(Tensor.pin_memory) if pinned else part
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from aucli.training.losses import labelled_entries, labelled_pairs, node_places
+from aucli.training.losses import known_states, labelled_entries, labelled_pairs, node_places
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Counts:
     pairs: int
     intensities: int
     coordinates: int = 0  # of landmarks
+    states: int = 0  # of regions, see `losses.state_loss`
 
     @classmethod
     def of(
@@ -27,11 +28,12 @@ class Counts:
         au_names: Sequence[str],
         *,
         landmarks: Tensor | None = None,
+        regions: Mapping[str, Sequence[int]] | None = None,
     ) -> Counts:
         """Labels (batch, aus) 1, 0 or -1; intensity (batch, aus) and landmarks (batch, 68, 2), NaN where not
         known.
 
-        Pairs are those of AUs that are nodes of the graph.
+        Pairs are those of AUs that are nodes of the graph; regions: columns of the AUs of each.
 
         Raises:
             ValueError: nothing is labelled.
@@ -40,4 +42,5 @@ class Counts:
             0 if some is None else int(some.isfinite().sum()) for some in (intensity, landmarks)
         )
         pairs = labelled_pairs(labels[:, node_places(au_names)])
-        return cls(labelled_entries(labels), pairs, measured, placed)
+        states = 0 if regions is None else known_states(labels, regions)
+        return cls(labelled_entries(labels), pairs, measured, placed, states)

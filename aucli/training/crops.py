@@ -34,6 +34,16 @@ def centre_crops(packed: Tensor, size: int) -> Tensor:
     return as_pictures(packed[:, start : start + size, start : start + size])
 
 
+def whole_crops(packed: Tensor, size: int) -> Tensor:
+    """uint8 (faces, side, side, 3) -> float32 (faces, 3, size, size), 0 to 1: all of them, resized with
+    antialiasing and rounded to whole steps of 8 bits, as Pillow does.
+    """
+    resized = F.interpolate(
+        packed.permute(0, 3, 1, 2).float(), (size, size), mode="bilinear", antialias=True, align_corners=False
+    )
+    return resized.round_().clamp_(0, 255).div_(255)
+
+
 def as_pictures(pixels: Tensor) -> Tensor:
     """uint8 (faces, height, width, 3) -> float32 (faces, 3, height, width), 0 to 1."""
     return pixels.permute(0, 3, 1, 2).float().div_(255)

@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from aucli.errors import TrainingError, UsageError
 from aucli.training.average import copy_of, update_average
 from aucli.training.batches import Batch, Part
+from aucli.training.clip_objective import ClipObjective
 from aucli.training.distributed import Ranks, sum_over_ranks, synchronise
 from aucli.training.draws import Draws
 from aucli.training.heatmap_objective import HeatmapObjective
@@ -66,6 +67,7 @@ class Engine:
         steps: optimiser steps of the whole stage.
         names: of the faces, to name a batch.
         landmarks: whether batches have them.
+        clip_frames: of the clips that a batch is made of, None for single pictures.
 
     Raises:
         UsageError: sharpness-aware minimisation in float16.
@@ -82,6 +84,7 @@ class Engine:
         seed: int,
         names: Sequence[str],
         landmarks: bool = False,
+        clip_frames: int | None = None,
         ranks: Ranks | None = None,
         arithmetic: Arithmetic | None = None,
     ) -> None:
@@ -99,9 +102,12 @@ class Engine:
         self.average = None
         if recipe.average is not None:
             self.average = _placed(copy_of(network), self._device)
-        self.objective: Objective | HeatmapObjective
-        if isinstance(network, SCC):
-            autocast = AUTOCAST[arithmetic.precision]
+        self._clip_frames = clip_frames
+        autocast = AUTOCAST[arithmetic.precision]
+        self.objective: Objective | ClipObjective | HeatmapObjective
+        if clip_frames is not None:
+            self.objective = ClipObjective(network, recipe, au_weights, frames=clip_frames, autocast=autocast)
+        elif isinstance(network, SCC):
             self.objective = HeatmapObjective(network, network.au_set, autocast=autocast)
         else:
             self.objective = Objective(
@@ -110,7 +116,7 @@ class Engine:
                 au_weights,
                 size=views.convention.size,
                 landmarks=landmarks,
-                autocast=AUTOCAST[arithmetic.precision],
+                autocast=autocast,
             )
         self._swap_sides = SwapSides(self.objective.network.au_names, self._device)
         _placed(self.objective, self._device)
@@ -123,7 +129,7 @@ class Engine:
         self._parameters = [p for group in self._optimiser.param_groups for p in group["params"]]
         if arithmetic.compiled:
             self.objective.compile()
-        self._forward: Objective | HeatmapObjective | DistributedDataParallel = self.objective
+        self._forward: Objective | ClipObjective | HeatmapObjective | DistributedDataParallel = self.objective
         if self._ranks.count > 1:
             with warnings.catch_warnings():
                 # The option's name is new in torch 2.15, and older ones know the old name only.
@@ -228,9 +234,10 @@ class Engine:
         shares = []
         forward = self._forward
         for number, part in enumerate(parts):
-            self._depths.draw(
-                Draws(self.seed, batch.epoch, part.positions, device=self._device, purpose=_DEPTHS)
-            )
+            places = part.positions
+            if self._clip_frames is not None:  # the frames of a clip have one place, and depths of their own
+                places = places * self._clip_frames + np.arange(len(places)) % self._clip_frames
+            self._depths.draw(Draws(self.seed, batch.epoch, places, device=self._device, purpose=_DEPTHS))
             last = number == len(parts) - 1
             # Gradients of several ranks are exchanged once, with the last part.
             with nullcontext() if last else self._without_exchange():

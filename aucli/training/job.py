@@ -17,20 +17,24 @@ from aucli.datasets.labelled import LabelledFaces
 from aucli.datatypes import CropConvention
 from aucli.errors import UsageError
 from aucli.training.batches import Examples
+from aucli.training.crops import packed_side
 from aucli.training.distributed import Ranks
 from aucli.training.engine import Arithmetic
 from aucli.training.events import Hook, Note
 from aucli.training.initial import Start, read_start
 from aucli.training.material import Parts, au_set_of, examples_of, open_parts, weights_of
-from aucli.training.options import TrainConfig, architecture
+from aucli.training.options import CLIP_SYSTEMS, TrainConfig, architecture
 from aucli.training.recipe import StageRecipe
 from aucli.training.views import Views
 from aucli.zoo.card import INTENSITY_SYSTEMS, Card
 from aucli.zoo.published import generic
+from aucli_models.mdhr_regions import REGIONS
 from aucli_models.open_graphau import AU_SET as OPEN_GRAPHAU_SET
 from aucli_models.registry import ModelSpec
 
 _MARGIN = 256 / 224  # of a crop with the authors' margin to what the network sees
+WHOLE_CROPS = frozenset({"mdhr"})
+"""Systems that see a part of a crop in training and the whole of it outside, as their authors have it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +65,18 @@ class Job:
 
     def views(self, recipe: StageRecipe) -> Views:
         """OpenGraphAU's authors never mirror a picture."""
-        mirrors = architecture(self.config.arch)[0] != "open_graphau"
-        return Views(self.convention, recipe.augmentation, flip=mirrors)
+        system = architecture(self.config.arch)[0]
+        return Views(
+            self.convention, recipe.augmentation, flip=system != "open_graphau", whole=system in WHOLE_CROPS
+        )
 
     def name(self, stage: int) -> str:
         """Of the stage's model."""
         config = self.config
         if config.name is not None and len(config.stages) == 1:
             return config.name
-        return f"{config.name or _base_name(config, self.au_set)}_stage{stage}"
+        base = config.name or _base_name(config, self.au_set)
+        return base if architecture(config.arch)[0] in CLIP_SYSTEMS else f"{base}_stage{stage}"
 
     def checkpoint(self, stage: int) -> Path:
         return self.config.out / f"stage{stage}.checkpoint"
@@ -141,6 +148,8 @@ def make_job(
         raise UsageError(
             f"--arch {config.arch}: OpenGraphAU predicts --au-set {OPEN_GRAPHAU_SET}, not {au_set}"
         )
+    if system in CLIP_SYSTEMS:
+        _check_clips(config, au_set)
     if config.intensity or system in INTENSITY_SYSTEMS:
         _check_intensities(config, parts.train)
     if system in INTENSITY_SYSTEMS:
@@ -155,7 +164,10 @@ def make_job(
 
     def examples(faces: LabelledFaces, part: str) -> Examples:
         file = config.out / f"crops.{part}.u8"
-        return examples_of(faces, convention, file, part=part, ranks=ranks, on_event=on_event)
+        clips = au_set if system in CLIP_SYSTEMS else None
+        return examples_of(
+            faces, convention, file, part=part, ranks=ranks, on_event=on_event, clips_of_set=clips
+        )
 
     train = examples(parts.train, "train")
     watch = None if parts.watch is None else examples(parts.watch, parts.watched)
@@ -173,6 +185,17 @@ def make_job(
         train=train,
         watch=watch,
     )
+
+
+def _check_clips(config: TrainConfig, au_set: str) -> None:
+    if au_set not in REGIONS:
+        raise UsageError(
+            f"--arch {config.arch}: MDHR has face regions for {' and '.join(REGIONS)}: give --au-set"
+        )
+    if config.intensity:
+        raise UsageError(
+            f"--intensity: {config.arch} learns whether AUs occur, not how strongly: leave it out"
+        )
 
 
 def _check_intensities(config: TrainConfig, faces: LabelledFaces) -> None:
@@ -203,25 +226,27 @@ def _start_name(config: TrainConfig, au_set: str) -> str:
 
 
 def _crop_convention(config: TrainConfig, faces: LabelledFaces, start: Start, au_set: str) -> CropConvention:
-    """How `extract` is to cut faces for this model, as far as the training pictures tell.
+    """How the middle of a packed crop lies on the face, as far as the training pictures tell.
 
     Crops that were prepared: so that with the margin they are just those. Pictures with points: as
     `config.crop` says, as the model that is started from, or the default. Ready crops of unknown convention:
-    the one fitted to the authors' crops of this AU set.
+    the one fitted to the authors' crops of this AU set. But for `WHOLE_CROPS`, `extract` will cut just so.
     """
     size = config.input_size()
-    if config.crop is not None:
-        return _chosen_convention(config.crop, size, faces)
-    if faces.crop is not None:
+    if faces.crop is not None and config.crop is None:
         return CropConvention(size, faces.crop.scale * _MARGIN, faces.crop.shift_y * _MARGIN)
     known = CropConvention()
-    if faces.points is not None:
+    if config.crop is not None:
+        known = _chosen_convention(config.crop, size, faces)
+    elif faces.points is not None:
         card: Card | None = start.card
         known = known if card is None else card.crop
     else:
         with suppress(KeyError):  # an AU set that the authors have not
             known = generic(*architecture(config.arch), au_set, 1).crop
-    return CropConvention(size, known.scale, known.shift_y)
+    # Where outside of training the whole crop is seen, that is what these speak of.
+    part = packed_side(size) / size if architecture(config.arch)[0] in WHOLE_CROPS else 1.0
+    return CropConvention(size, known.scale * part, known.shift_y * part)
 
 
 def _chosen_convention(crop: tuple[float, ...], size: int, faces: LabelledFaces) -> CropConvention:

@@ -1,8 +1,8 @@
-"""The losses of ME-GraphAU (IJCAI 2022, section 3.3), as the authors' code computes them."""
+"""The losses of ME-GraphAU (IJCAI 2022, section 3.3) and MDHR (CVPR 2024), as in the authors' code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -109,3 +109,35 @@ def labelled_pairs(labels: Tensor) -> int:
     """How many ordered AU pairs (i, k), i = k among them, have both AUs coded."""
     coded = (labels != -1).sum(1)
     return int(coded.square().sum())
+
+
+def joint_states(labels: Tensor) -> Tensor:
+    """The class of some AUs taken together: labels (batch, aus) 1, 0 or -1 -> int64 (batch,), the first AU
+    the most significant bit, -1 where any is not coded.
+    """
+    labels = labels.long()
+    bits = 2 ** torch.arange(labels.shape[1] - 1, -1, -1, device=labels.device)
+    return (labels * bits).sum(1).masked_fill((labels == -1).any(1), -1)
+
+
+def state_loss(
+    logits: Mapping[str, Tensor], labels: Tensor, columns: Mapping[str, Sequence[int]], *, count: int
+) -> Tensor:
+    """Cross entropy of the joint state of each region's AUs (MDHR, auxiliary branch).
+
+    logits: by region, (batch, states); labels (batch, aus); columns: of the AUs of each region. The sum is
+    divided by `count`, the known states of all regions and pictures of the whole batch; with all of them
+    known that is the authors' mean over pictures and regions.
+    """
+    losses = [
+        F.cross_entropy(
+            logits[region].float(), joint_states(labels[:, list(places)]), ignore_index=-1, reduction="sum"
+        )
+        for region, places in columns.items()
+    ]
+    return torch.stack(losses).sum() / max(count, 1)
+
+
+def known_states(labels: Tensor, columns: Mapping[str, Sequence[int]]) -> int:
+    """Of how many pictures and regions all AUs are coded."""
+    return sum(int((joint_states(labels[:, list(places)]) >= 0).sum()) for places in columns.values())

@@ -16,12 +16,14 @@ from aucli.datasets.rates import class_rates
 from aucli.datatypes import CropConvention
 from aucli.errors import OutputError, UsageError
 from aucli.training.batches import Examples
+from aucli.training.clips import clips_of
 from aucli.training.distributed import Ranks, wait_for_all
 from aucli.training.events import Hook, Note, Packing
 from aucli.training.landmarks import in_packed_crops
 from aucli.training.losses import au_weights
 from aucli.training.pack import bytes_needed, free_bytes, make_pack, open_pack
 from aucli_models.au import AU_SETS
+from aucli_models.mdhr import CLIP_FRAMES
 
 SelectOn = Literal["val", "test"]
 
@@ -128,8 +130,11 @@ def examples_of(
     part: str,
     ranks: Ranks,
     on_event: Hook,
+    clips_of_set: str | None = None,
 ) -> Examples:
     """The part's faces with a label and a readable picture; packs their crops into `file` if need be.
+
+    clips_of_set: the AU set of a network that reads clips, None for one that reads single pictures.
 
     Raises:
         UsageError: more than 1 % of the pictures cannot be read.
@@ -164,4 +169,5 @@ def examples_of(
         None if landmarks is None else landmarks[rows],
         [faces.paths[row] for row in rows],
         faces.au_names,
+        None if clips_of_set is None else clips_of(faces, rows, clips_of_set, CLIP_FRAMES),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from aucli.training.clip_objective import ClipObjective
 from aucli.training.heatmap_objective import HeatmapObjective
 from aucli.training.objective import Objective
 from aucli.training.recipe import StageRecipe
@@ -16,7 +17,7 @@ _GRAPH = ("graph.", "edge_fc.")
 
 
 def make_optimiser(
-    objective: Objective | HeatmapObjective, recipe: StageRecipe
+    objective: Objective | ClipObjective | HeatmapObjective, recipe: StageRecipe
 ) -> torch.optim.AdamW | torch.optim.Adam:
     """AdamW, or Adam if the recipe says so, over all parameters of the network and of the training heads."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}

@@ -16,6 +16,10 @@ from aucli_models.backbones import BACKBONES
 from aucli_models.registry import SYSTEMS
 
 Stages = Literal["1", "2", "both"]
+CLIP_SYSTEMS = frozenset({"mdhr"})
+"""Systems that learn from clips instead of single pictures."""
+ONE_STAGE = CLIP_SYSTEMS | frozenset(INTENSITY_SYSTEMS)
+"""Systems without a second stage."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,9 @@ class TrainConfig:
 
     @property
     def stages(self) -> tuple[int, ...]:
-        if architecture(self.arch)[0] in INTENSITY_SYSTEMS:  # has no other
+        if architecture(self.arch)[0] in ONE_STAGE:
+            if self.stage == "2":
+                raise UsageError(f"--stage 2: {self.arch} is trained in one stage; leave --stage out")
             return (1,)
         return (1, 2) if self.stage == "both" else (int(self.stage),)
 

@@ -22,6 +22,15 @@ def published_crops(packed: Tensor, size: int, draws: Draws, *, flip: bool) -> t
     return colour_jitter(crops, draws), mirrored
 
 
+def clip_crops(packed: Tensor, size: int, draws: Draws, *, flip: bool) -> tuple[Tensor, Tensor]:
+    """The same for MDHR, whose code changes brightness, contrast and saturation always in this order.
+    Pictures with the same place in `draws`, those of a clip, are all changed alike.
+    """
+    crops, mirrored = random_crops(packed, size, draws, flip=flip)
+    factors = draws.uniform(3, low=1 - JITTER, high=1 + JITTER)
+    return jittered(crops, factors, torch.arange(3, device=crops.device).expand(len(crops), 3)), mirrored
+
+
 def random_crops(packed: Tensor, size: int, draws: Draws, *, flip: bool) -> tuple[Tensor, Tensor]:
     """Crops at whole pixels: float32 (faces, 3, size, size), 0 to 1; bool (faces,), which are mirrored."""
     faces, side = packed.shape[:2]

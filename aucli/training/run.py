@@ -137,10 +137,11 @@ def _stage_run(job: Job, stage: int, before: nn.Module | None) -> StageRun:
         recipe,
         job.au_weights,
         views,
-        steps=recipe.epochs * steps_of(len(job.train), recipe.batch_size),
+        steps=recipe.epochs * steps_of(job.train.items, recipe.batch_size),
         seed=config.seed * 2 + stage,  # stages draw different numbers
         names=job.train.names,
         landmarks=job.train.landmarks is not None,
+        clip_frames=None if job.train.clips is None else job.train.clips.frames,
         ranks=job.ranks,
         arithmetic=job.arithmetic,
     )

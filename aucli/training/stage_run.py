@@ -85,7 +85,7 @@ class StageRun:
         """
         course = self._continued()
         engine, recipe = self.engine, self.engine.recipe
-        steps_of_epoch = steps_of(len(self.train), recipe.batch_size)
+        steps_of_epoch = steps_of(self.train.items, recipe.batch_size)
         self.on_event(
             StageStarted(
                 stage=self.stage,
@@ -157,7 +157,9 @@ class StageRun:
 
     def _figures(self, epoch: int, train_loss: float, seconds: float, course: Course) -> EpochDone:
         known: dict[str, Any] = {}
-        if self.watch is not None:
+        recipe = self.engine.recipe
+        due = (epoch + 1) % recipe.figures_every == 0 or epoch + 1 == recipe.epochs
+        if self.watch is not None and due:
             found = self._validated(self.watch)
             known = {
                 "val_loss": found.loss,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from aucli.training.distributed import Ranks, sum_over_ranks
 from aucli.training.losses import weighted_asymmetric_loss
 from aucli.training.views import Views
 from aucli_models.layers import MAX_INTENSITY
+from aucli_models.mdhr_stream import Streams
 from aucli_models.output import AUOutput, IntensityOutput
 from aucli_models.scc import SCC
 
@@ -55,6 +57,11 @@ def outputs(
     ranks = ranks or Ranks()
     network.eval()
     scores = torch.zeros((2, *examples.labels.shape), device=device)
+    if examples.clips is not None:
+        for faces in examples.clips.sequences[ranks.rank :: ranks.count]:
+            known = _of_a_sequence(network, examples, faces, views, device)
+            scores[0, torch.from_numpy(faces).to(device)] = known
+        return Predictions(sum_over_ranks(scores).cpu().numpy()[0])
     mine = np.array_split(np.arange(len(examples)), ranks.count)[ranks.rank]
     for start in range(0, len(mine), _AT_ONCE[device.type]):
         faces = mine[start : start + _AT_ONCE[device.type]]
@@ -72,6 +79,19 @@ def outputs(
     found = sum_over_ranks(scores).cpu().numpy()
     gives_intensities = isinstance(network, SCC) or getattr(network, "intensity_head", None) is not None
     return Predictions(found[0], found[1] if gives_intensities else None)
+
+
+def _of_a_sequence(
+    network: Any, examples: Examples, faces: NDArray[np.int64], views: Views, device: torch.device
+) -> Tensor:
+    """Scores of faces that follow each other, as one clip: float32 (faces, aus)."""
+    streams: Streams[str] = Streams(network)
+    found = []
+    for start in range(0, len(faces), _AT_ONCE[device.type]):
+        rows = examples.rows[faces[start : start + _AT_ONCE[device.type]]]
+        packed = torch.from_numpy(np.ascontiguousarray(examples.crops[rows])).to(device)
+        found += [part for _, part in streams.push(views.exact(packed), ["all"] * len(rows))]
+    return torch.cat([*found, streams.end("all")]).float()
 
 
 def labels_with_nan(labels: NDArray[np.int8]) -> NDArray[np.float32]:

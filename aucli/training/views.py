@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from aucli.datatypes import CropConvention
 from aucli.training.augment import strong_appearance
-from aucli.training.crops import centre_crops, normalised, straying_crops
+from aucli.training.crops import (
+    centre_crops,
+    normalised,
+    packed_convention,
+    packed_side,
+    straying_crops,
+    whole_crops,
+)
 from aucli.training.draws import Draws
-from aucli.training.published_augment import published_crops
+from aucli.training.published_augment import clip_crops, published_crops
 from aucli.training.recipe import Augmentation
 from aucli_models.au import mirrored
 
@@ -34,11 +41,21 @@ class Views:
     """Normalised float32 (faces, 3, size, size) of packed uint8 (faces, side, side, 3).
 
     flip: mirror half of the training pictures; their labels are then those of `SwapSides`.
+    whole: the exact view is the whole packed crop, resized, and not its middle: as MDHR's authors test.
     """
 
     convention: CropConvention
     augmentation: Augmentation
     flip: bool
+    whole: bool = False
+
+    @property
+    def seen(self) -> CropConvention:
+        """How faces are to be cut for the network outside of training."""
+        if not self.whole:
+            return self.convention
+        wide = packed_convention(self.convention, packed_side(self.convention.size))
+        return replace(wide, size=self.convention.size)
 
     @torch.no_grad()
     def training(self, packed: Tensor, draws: Draws, *, clean: float = 0.0) -> View:
@@ -46,6 +63,9 @@ class Views:
 
         clean: share of the pictures whose appearance stays as it is.
         """
+        if self.augmentation == "clip":
+            crops, flipped = clip_crops(packed, self.convention.size, draws, flip=self.flip)
+            return View(normalised(crops), flipped, None)
         if self.augmentation == "published":
             crops, flipped = published_crops(packed, self.convention.size, draws, flip=self.flip)
             return View(normalised(crops), flipped, None)
@@ -65,7 +85,8 @@ class Views:
 
     @torch.no_grad()
     def exact(self, packed: Tensor) -> Tensor:
-        return normalised(centre_crops(packed, self.convention.size))
+        cut = whole_crops if self.whole else centre_crops
+        return normalised(cut(packed, self.convention.size))
 
 
 class SwapSides:

@@ -13,13 +13,14 @@ from aucli import __version__
 from aucli.errors import CheckpointError
 from aucli.evaluation.fit import fit
 from aucli.evaluation.leak import dataset_name
+from aucli.evaluation.papers import PROTOCOLS
 from aucli.inference.predictor import Predictions
 from aucli.training.export import export_model
 from aucli.training.job import Job
 from aucli.training.stage_run import StageResult
 from aucli.training.validate import outputs
 from aucli.zoo.card import INTENSITY_SYSTEMS, Card
-from aucli.zoo.published import THRESHOLD
+from aucli.zoo.published import THRESHOLD, generic
 from aucli_models.registry import create_model
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
@@ -136,11 +137,21 @@ def _fields(job: Job, result: StageResult) -> dict[str, Any]:
         "intensity": config.intensity,
         "fold": config.fold,
         "learnt_val": job.parts.learnt_val,
-        "crop": asdict(job.convention),
+        "crop": asdict(job.views(recipe).seen),
         "licence": "not stated; the terms of the training data apply",
         "training_data": f"{faces.dataset}, part train{of_fold}{without}: {len(job.train)} faces of "
         f"{people} people.",
+        **_clip_fields(job),
         "description": f"{system} on {backbone}, stage {result.stage}, {len(faces.au_names)} AUs"
         + (" with intensities." if config.intensity else "."),
         "notes": notes,
     }
+
+
+def _clip_fields(job: Job) -> dict[str, Any]:
+    """Of a network of clips; the frame rate is known of the two datasets of the papers only."""
+    if job.train.clips is None:
+        return {}
+    dataset = dataset_name(job.config.dataset, job.parts.train.au_names).lower()
+    rate = generic("mdhr", job.spec(1).backbone, dataset, 1).frame_rate if dataset in PROTOCOLS else None
+    return {"clip_frames": job.train.clips.frames, "frame_rate": rate}

@@ -21,7 +21,7 @@ from PIL import Image
 
 from aucli.config import ExtractConfig
 from aucli.datatypes import Frame
-from aucli.errors import AucliError
+from aucli.errors import AucliError, UsageError
 from aucli.faces.cuts import CutFinder
 from aucli.faces.detect import make_detector
 from aucli.faces.track import Tracker
@@ -34,6 +34,7 @@ from aucli.viewer.camera import FrameSource
 from aucli.viewer.latest import Latest
 from aucli.viewer.legend import legend_json, palette_json
 from aucli.viewer.packed import packed
+from aucli.zoo.catalogue import find
 from aucli_models.au import facs_order
 
 _RATE_SECONDS = 2.0  # over which frames per second are measured
@@ -45,9 +46,18 @@ class LiveAnalyser:
     """Faces and AUs of one frame after the other, without waiting for the next.
 
     `analyse` gathers batches and looks a frame ahead; here each frame is known before the next is looked at.
+
+    Raises:
+        UsageError: a model that reads clips.
     """
 
     def __init__(self, config: ExtractConfig, device: str) -> None:
+        card = find(config.model).card
+        if card.reads_clips:
+            raise UsageError(
+                f"{card.name} knows a frame only when seven more have come: choose a model that reads single "
+                "pictures for a camera, such as --model builtin"
+            )
         self._detector = make_detector(config.detector, device=device, min_face=config.min_face)
         self._predictor = Predictor(
             config.model, device=device, precision=resolve_precision(config.precision, device)

@@ -42,6 +42,12 @@ def _model(facts: RunFacts) -> list[str]:
         f"{card['name']} (system {card['system']}, backbone {card['backbone']}{fold}{sha256}; licence: "
         f"{_clause(card['licence'])})."
     ]
+    if card.get("clip_frames"):
+        official = (facts.metadata.get("config") or {}).get("clips") == "official"
+        frames = f"{card['clip_frames']} consecutive frames"
+        clip = f"{frames} of a face" if official else "an unbroken run of a face"
+        rate = f" (trained on {card['frame_rate']:g} frames a second)" if card.get("frame_rate") else ""
+        found.append(f"It reads motion{rate}; {clip} was one clip.")
     if card.get("training_data"):
         found.append(f"Its training data: {_sentence(card['training_data'])}")
     return found

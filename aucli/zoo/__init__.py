@@ -20,6 +20,9 @@ def load(model: str, device: str | torch.device = "cpu") -> tuple[nn.Module, Car
     `edge_logits` (batch, nodes * nodes, 4) where the system has them, and with `card.intensity` also
     `intensity` (batch, AUs). A network without probabilities (SCC; `card.probabilities`) returns an
     `IntensityOutput` with `intensities` (batch, AUs), `points` and `heatmaps`.
+    One that reads clips (MDHR; `card.reads_clips`) takes (clips, frames, 3, size, size), 2 frames or more,
+    and returns a `ClipOutput` with `probabilities` (clips, frames, AUs) and `region_logits`; for sequences of
+    any length, as they come, see `aucli_models.mdhr_stream.Streams`.
 
     Raises:
         UnknownModelError: no such model.

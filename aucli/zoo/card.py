@@ -58,6 +58,8 @@ class Card:
     node_layout: which values make a node, of SCC; see `aucli_models.correspondence`.
     intensity: whether its network gives intensities. intensity_aus: AUs whose intensity is worth writing, by
         their ICC on the validation subjects.
+    clip_frames: length of the clips that its network was trained on, None for one that reads single pictures.
+    frame_rate: frames a second of its training videos, for a network that reads clips.
     weights: file name beside the card; sha256: of that file, None until the model is installed.
     """
 
@@ -92,6 +94,8 @@ class Card:
     published_f1: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     recorded: Mapping[str, str] = field(default_factory=dict)
+    clip_frames: int | None = None
+    frame_rate: float | None = None
 
     def __post_init__(self) -> None:
         if self.au_set not in AU_SETS:
@@ -123,6 +127,10 @@ class Card:
                     f"card {self.name}: {name} names {', '.join(sorted(unknown))}, not in its AUs"
                 )
 
+        if (self.system == "mdhr") != self.reads_clips:
+            raise CheckpointError(
+                f"card {self.name}: clip_frames says how long a clip is, for mdhr and no other system"
+            )
         if self.intensity_aus and not self.intensity:
             raise CheckpointError(
                 f"card {self.name}: names intensity_aus, but its network gives no intensities (intensity)"
@@ -152,6 +160,18 @@ class Card:
     def gives_edges(self) -> bool:
         """Whether its network has an edge head: how likely the two AUs of each pair occur together."""
         return self.system == "me_graphau" and self.stage == 2
+
+    @property
+    def reads_clips(self) -> bool:
+        """Whether its network reads consecutive frames of one face instead of single pictures."""
+        return self.clip_frames is not None
+
+    @property
+    def whole_crops(self) -> bool:
+        """Whether crops that others cut are resized whole, as MDHR's authors test. Those of ME-GraphAU and
+        OpenGraphAU take the middle 224 of 256 pixels.
+        """
+        return self.system == "mdhr"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

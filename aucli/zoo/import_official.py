@@ -40,7 +40,8 @@ def read_official(path: Path, shown: str | None = None) -> tuple[ModelSpec, dict
     shown: how messages name the file.
 
     Raises:
-        CheckpointError: damaged, no checkpoint, not of ME-GraphAU, OpenGraphAU or SCC, or wants to run code;
+        CheckpointError: damaged, no checkpoint, not of ME-GraphAU, OpenGraphAU, MDHR or SCC, or wants to run
+            code;
             missing or surplus keys, other shapes, values that are not finite: named as the file names them.
     """
     shown = shown or str(path)
@@ -146,7 +147,7 @@ def _card(spec: ModelSpec, shown: str, file_name: str, name: str | None) -> Card
     fold = fold_in(file_name)
     card = next(
         (card for card in fitting.values() if card.fold in (None, fold)),
-        generic(spec.system, spec.backbone, spec.au_set, spec.stage),
+        _unpublished(spec, fold_in(name or file_name)),
     )
     if name is None or name == card.name:
         return card
@@ -159,6 +160,15 @@ def _card(spec: ModelSpec, shown: str, file_name: str, name: str | None) -> Card
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a model: use letters, digits, dots, - and _, at most 100")
     return replace(card, name=name, weights=f"{name}.safetensors")
+
+
+def _unpublished(spec: ModelSpec, fold: int | None) -> Card:
+    """The card of a network whose authors publish no weights; the file's name may say the fold."""
+    card = generic(spec.system, spec.backbone, spec.au_set, spec.stage)
+    if not card.reads_clips or fold is None:
+        return card
+    name = f"{card.name}_fold{fold}"
+    return replace(card, name=name, weights=f"{name}.safetensors", fold=fold)
 
 
 @lru_cache(maxsize=16)

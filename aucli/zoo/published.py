@@ -43,8 +43,15 @@ def generic(system: str, backbone: str, au_set: str, stage: int) -> Card:
         KeyError: a system or AU set that the authors have not.
     """
     about, data = _table()["systems"][system], _table()["sets"][au_set]
-    name = f"{system}_{backbone}.{au_set}_stage{stage}"
     aus, intensity = AU_SETS[au_set], system in INTENSITY_SYSTEMS
+    kept = about.get("kept", 1.0)
+    name = f"{system}_{backbone}.{au_set}"
+    title = f"{about['title']} on {backbone}"
+    clips: dict[str, Any] = {}
+    if "clip_frames" in about:  # those have one stage
+        clips = {"clip_frames": about["clip_frames"], "frame_rate": data["frame_rate"]}
+    else:
+        name, title = f"{name}_stage{stage}", f"{title}, stage {stage}"
     return Card(
         name=name,
         system=system,
@@ -55,17 +62,20 @@ def generic(system: str, backbone: str, au_set: str, stage: int) -> Card:
         sha256=None,
         licence=LICENCE,
         training_data=f"Not known from the file; the authors train these AUs on {data['training_data']}",
-        description=f"{about['title']} on {backbone}, stage {stage}, {len(aus)} AUs of {data['title']}.",
+        description=f"{title}, {len(aus)} AUs of {data['title']}.",
         thresholds={} if intensity else dict.fromkeys(aus, THRESHOLD),
         probabilities=not intensity,
         intensity=intensity,
         intensity_aus=aus if intensity else (),
         node_layout=about.get("node_layout", "channels"),
-        crop=CropConvention(about.get("input_size", INPUT_SIZE), data["scale"], data["shift_y"]),
+        crop=CropConvention(
+            about.get("input_size", INPUT_SIZE), data["scale"] * kept, data["shift_y"] * kept
+        ),
         mean=tuple(part / 255 for part in about["mean"]) if "mean" in about else IMAGENET_MEAN,
         std=tuple(part / 255 for part in about["std"]) if "std" in about else IMAGENET_STD,
         citations=(about["citation"],),
         notes=(*about["notes"], *data["notes"]),
+        **clips,
     )
 
 

@@ -1,4 +1,4 @@
-"""The authors' weights of ME-GraphAU and OpenGraphAU: what a file holds, and their keys as ours and back.
+"""The authors' weights: what a file holds, and their keys as ours and back.
 
     state = strip_module(checkpoint["state_dict"])
     spec = recognise(state)
@@ -6,9 +6,9 @@
     network.load_state_dict(to_ours(spec, state), strict=True)
 
 The keys are those of the public training code of github.com/CVI-SZU/ME-GraphAU and
-github.com/lingjivoo/OpenGraphAU. Three things are more than another name: their separate AU blocks become one
-wide block, their main and sided AU vectors one matrix, and the constant tables that their Swin saves are
-compared with what they must be and left out.
+github.com/lingjivoo/OpenGraphAU; those of MDHR's stand in `official_mdhr`. Three things are more than another
+name: their separate AU blocks become one wide block, their main and sided AU vectors one matrix, and the
+constant tables that their Swin saves are compared with what they must be and left out.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from aucli_models import official_mdhr
 from aucli_models.backbones import BACKBONES
 from aucli_models.open_graphau import AU_SET, MAIN_AUS, SIDED_AUS
 from aucli_models.registry import ModelSpec
@@ -54,9 +55,13 @@ def recognise(state: Mapping[str, Tensor]) -> ModelSpec:
         ValueError: not weights of these systems (says what they look like), or a backbone or a number of
             AUs that the authors never published.
     """
+    if official_mdhr.is_mdhr(state):
+        au_set = official_mdhr.au_set_of(_rows(state, "node_classifier.sc"))
+        alike = {_replace_start(key, [(official_mdhr.BACKBONE, "backbone.")]): state[key] for key in state}
+        return ModelSpec("mdhr", _backbone(alike), au_set, 1)
     main = "head.main_sc" if "head.main_sc" in state else "head.sc"
     if not any(key.startswith("backbone.") for key in state) or main not in state:
-        raise ValueError(f"not weights of ME-GraphAU or OpenGraphAU: {_looks_like(state)}")
+        raise ValueError(f"not weights of ME-GraphAU, OpenGraphAU, MDHR or SCC: {_looks_like(state)}")
     stage = 2 if any(key.startswith("head.edge_extractor.") for key in state) else 1
     aus = _rows(state, main)
     if main == "head.sc":
@@ -166,8 +171,8 @@ _OTHERS = (
     ("state_dict", "a whole training checkpoint, its weights lie under 'state_dict'"),
     ("param_groups", "the state of an optimiser"),
     ("au_features.", "a network in aucli's own keys"),
-    ("MFD.", "MDHR"),
-    ("LRM.", "MDHR"),
+    ("MFD.", "MDHR without its AU vectors 'node_classifier.sc'"),
+    ("LRM.", "MDHR without its motion 'MFD'"),
     ("linear_global.", "OpenGraphAU with the keys of mexca or facetorch, take the authors' own file"),
     ("head.main_node_linear_layers.", "OpenGraphAU with other keys, take the authors' own file"),
     ("layer1.", "a ResNet alone, without AU head"),
@@ -192,13 +197,16 @@ def _prefixes(spec: ModelSpec) -> list[tuple[str, str]]:
     """(beginning of their key, beginning of ours), more special ones first."""
     pairs: list[tuple[str, str]] = []
     family = BACKBONES[spec.backbone].family
+    theirs = official_mdhr.BACKBONE if spec.system == "mdhr" else "backbone."
     if family == "swin":
         # timm has the merging of patches at the start of the next stage, not at the end of this one.
         pairs += [
-            (f"backbone.layers.{stage}.downsample.", f"backbone.net.layers.{stage + 1}.downsample.")
+            (f"{theirs}layers.{stage}.downsample.", f"backbone.net.layers.{stage + 1}.downsample.")
             for stage in range(3)
         ]
-    pairs.append(("backbone.encoder." if family == "mae_vit" else "backbone.", "backbone.net."))
+    pairs.append(("backbone.encoder." if family == "mae_vit" else theirs, "backbone.net."))
+    if spec.system == "mdhr":
+        return pairs + official_mdhr.prefixes(spec.au_set)
     if spec.stage == 2:
         pairs.append(("head.edge_extractor.", "graph.edge_features."))
         if spec.system == "me_graphau":
@@ -224,6 +232,8 @@ def _replace_start(key: str, pairs: list[tuple[str, str]]) -> str:
 
 def _joined(spec: ModelSpec) -> dict[str, list[tuple[str, int]]]:
     """Our keys that are made of several of theirs: theirs in order, with the rows of each (0: a number)."""
+    if spec.system == "mdhr":
+        return official_mdhr.joined(spec.backbone, spec.au_set)
     channels = BACKBONES[spec.backbone].out_channels
     aus = len(spec.au_names)
     blocks, vectors = "head.class_linears", [("head.sc", aus)]
@@ -259,10 +269,10 @@ def _swin_tables(spec: ModelSpec, keys: Mapping[str, object]) -> Iterator[tuple[
         return
     index, masks = _relative_positions(), [_shift_mask(_FIRST_MAP >> stage) for stage in range(3)]
     for key in keys:
-        if re.fullmatch(r"backbone\.layers\.\d+\.blocks\.\d+\.attn\.relative_position_index", key):
+        if re.fullmatch(r"[Bb]ackbone\.layers\.\d+\.blocks\.\d+\.attn\.relative_position_index", key):
             yield key, index
         # Every second block shifts its windows, but for the last stage, whose map is a single window.
-        elif match := re.fullmatch(r"backbone\.layers\.([012])\.blocks\.\d*[13579]\.attn_mask", key):
+        elif match := re.fullmatch(r"[Bb]ackbone\.layers\.([012])\.blocks\.\d*[13579]\.attn_mask", key):
             yield key, masks[int(match[1])]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -44,3 +45,16 @@ class IntensityOutput:
     def __repr__(self) -> str:
         shapes = (f"{name}={tuple(value.shape)}" for name, value in vars(self).items())
         return f"IntensityOutput({', '.join(shapes)})"
+
+
+@dataclass(frozen=True)
+class ClipOutput:
+    """Scores of every frame of a batch of clips.
+
+    probabilities: float32 (clips, frames, aus), 0 to 1, in the order of the network's AU set.
+    region_logits: by the name of a region, float32 (clips, frames, 2 ^ its AUs): of the joint states of its
+        AUs, the first one the most significant bit.
+    """
+
+    probabilities: Tensor
+    region_logits: Mapping[str, Tensor]

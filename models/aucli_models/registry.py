@@ -13,6 +13,7 @@ from torch import nn
 
 from aucli_models.au import AU_SETS
 from aucli_models.correspondence import NodeLayout
+from aucli_models.mdhr import MDHR
 from aucli_models.me_graphau import MEGraphAU
 from aucli_models.open_graphau import OpenGraphAU
 from aucli_models.scc import SCC
@@ -35,11 +36,18 @@ class ModelSpec:
         return AU_SETS[self.au_set]
 
 
+def _mdhr(spec: ModelSpec) -> MDHR:
+    if spec.stage != 1 or spec.intensity:
+        raise ValueError("MDHR has one stage, 1, and gives no intensities")
+    return MDHR(spec.backbone, spec.au_set)
+
+
 SYSTEMS: dict[str, Callable[[ModelSpec], nn.Module]] = {
     "me_graphau": lambda spec: MEGraphAU(spec.backbone, spec.au_set, spec.stage, intensity=spec.intensity),
     "open_graphau": lambda spec: OpenGraphAU(
         spec.backbone, spec.au_set, spec.stage, intensity=spec.intensity
     ),
+    "mdhr": _mdhr,
     "scc": lambda spec: SCC(spec.backbone, spec.au_set, spec.input_size, spec.node_layout),
 }
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from aucli.config import ExtractConfig
 from aucli.datatypes import Selection, Source
-from aucli.errors import InputNotFoundError, MediaError
+from aucli.errors import InputNotFoundError, MediaError, UsageError
 from aucli.inference.analyser import Analyser
 from aucli.media.decode import open_decoder
 from aucli.media.probe import probe
@@ -20,6 +20,7 @@ from aucli.viewer.latest import Latest
 from aucli.viewer.live import Live, LiveAnalyser, LivePages
 from aucli_models.au import facs_order
 from tests.cli.commands import EXAMPLES
+from tests.models.small_mdhr import card_file
 from tests.viewer.chromium import Page, browser, programs
 from tests.viewer.runs import served, unpack
 
@@ -194,3 +195,9 @@ def test_the_page_shows_what_happens(tmp_path):
         assert "The video has ended." in page.js("document.getElementById('notices').textContent")
         assert page.complaints() == []
     live.close()
+
+
+def test_a_model_that_needs_frames_to_come_is_refused(tmp_path):
+    model = str(card_file(tmp_path))
+    with pytest.raises(UsageError, match="tiny_mdhr knows a frame only when seven more have come"):
+        LiveAnalyser(ExtractConfig(model=model), "cpu")

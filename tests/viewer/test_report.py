@@ -86,6 +86,13 @@ def test_the_methods_paragraph_says_what_the_metadata_say_and_no_more(made):
     assert "mean from 0 to 0.2 s" in page_of(made, baseline=Baseline("stretch", 0, 0.2)).text
 
 
+def test_a_model_that_reads_motion_is_said_to_do_so(made, tmp_path, videos):
+    path = write_extraction(tmp_path / "moving.parquet", videos, clip_frames=16, frame_rate=25.0)
+    said = "It reads motion (trained on 25 frames a second); an unbroken run of a face was one clip."
+    assert said in page_of(path).text
+    assert "motion" not in page_of(made).text
+
+
 def test_synthetic_data_and_research_licences_are_named(tmp_path, videos):
     path = write_extraction(
         tmp_path / "out.parquet",

@@ -159,7 +159,7 @@ def broken(state, change):
         ("NaN", r"not finite in head\.gnn\.U1\.weight$"),
         ("no tensor", r"head\.gnn\.U1\.weight.*no plain tensor"),
         ("size bomb", r"head\.gnn\.U1\.weight.*no plain tensor"),
-        ("other system", "not weights of ME-GraphAU or OpenGraphAU"),
+        ("other system", "not weights of ME-GraphAU, OpenGraphAU, MDHR or SCC"),
         ("bare backbone", "a ResNet alone"),
         ("twice", "twice"),
     ],

@@ -28,7 +28,7 @@ def import_file(
     ] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
-    """Install a checkpoint of the authors of ME-GraphAU, OpenGraphAU or SCC.
+    """Install a checkpoint of the authors of ME-GraphAU, OpenGraphAU, MDHR or SCC.
 
     System, backbone, AUs and stage are recognised from the file. It is loaded strictly, and nothing in it
     is run. A third of its size is kept: the weights, not the optimiser's state.

@@ -40,6 +40,7 @@ def show(
         "what": card.description,
         "network": f"{card.system} on {card.backbone}, stage {card.stage}"
         + (f", fold {card.fold}" if card.fold else ""),
+        "clips": _clips(card) if card.reads_clips else "",
         "licence": card.licence,
         "training": card.training_data,
         "published": ", ".join(f"{_words(key)} {value:.4g}" for key, value in card.published.items()),
@@ -67,6 +68,11 @@ def show(
     console.print(_table(card))
     if status.entry is None:
         console.print(f"To install it: aucli models pull {card.name}", markup=False, soft_wrap=True)
+
+
+def _clips(card: Card) -> str:
+    rate = "" if card.frame_rate is None else f", at {card.frame_rate:g} frames a second"
+    return f"of {card.clip_frames} consecutive frames in training{rate}"
 
 
 def _table(card: Card) -> Table:
