@@ -89,18 +89,20 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_named(disfa, tmp_path):
 
 
 def test_aus_that_the_model_lacks():
-    with pytest.raises(UsageError, match=r"does not predict AU11.*AU1L.*models list"):
+    with pytest.raises(UsageError, match=r"does not predict AU11, AU13, AU19, AU32:.*models list"):
         evaluate(Request("synthfaces", FACES, ["builtin"], au_set="hybrid"))
 
 
 def test_aus_that_only_the_labels_have_are_named(tmp_path):
-    table = pd.read_parquet(FACES / "labels.parquet")[["path", "subject", "split", "AU12_occ", "AU12L_occ"]]
+    table = pd.read_parquet(FACES / "labels.parquet")[
+        ["path", "subject", "split", "AU12_occ", "AU6L_occ"]
+    ].rename(columns={"AU6L_occ": "AU32"})
     path = tmp_path / "coded.csv"
     (tmp_path / "images").symlink_to(FACES / "images")
     table.to_csv(path, index=False)
     result = evaluate(Request("table", path, ["builtin"], device="cpu", draws=0))
     assert result.au_names == ("AU12",)
-    assert result.missing_aus == ("AU12L",)
+    assert result.missing_aus == ("AU32",)
     assert "not known" in result.tested[0].remarks[0]
 
 
