@@ -239,6 +239,14 @@ class DecodeSummary:
         return "; ".join(found) or None
 
 
+def readable(text: str) -> str:
+    r"""Text that every file and terminal takes: bytes of a name that are not UTF-8 stand as `\xe9`.
+
+    Python has such bytes as lone surrogates, which neither Parquet nor a UTF-8 file can hold.
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def counted(number: int, noun: str) -> str:
     """`1 video`, `2 videos`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

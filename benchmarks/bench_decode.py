@@ -29,8 +29,8 @@ from PIL import Image
 from aucli.datatypes import Selection, Source
 from aucli.errors import AucliError
 from aucli.inference.devices import available_cores
+from aucli.inference.lent_ffmpeg import ffmpeg_for_torchcodec
 from aucli.media.decode import GPU_DECODERS, open_decoder
-from aucli.media.decode.lent import ffmpeg_for_torchcodec
 from aucli.media.decode.nvdec import decodable
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -251,7 +251,7 @@ def _sample(
     places = [labels.au_names.index(au) for au in au_names]
     intensities = np.full(probabilities.shape, np.nan, np.float32)
     for place, au in enumerate(au_names):
-        if au in card.intensity_aus:
+        if f"{column_name(au)}_int" in chosen:
             intensities[:, place] = chosen[f"{column_name(au)}_int"]
     return Sample(
         au_names=au_names,

@@ -7,9 +7,9 @@ from typing import Any
 
 from aucli.inference.devices import WorkerPlan
 from aucli.inference.events import EventHook
+from aucli.inference.lent_ffmpeg import ffmpeg_for_torchcodec
 from aucli.inference.supervisor import Outcome, Task, run_tasks
 from aucli.inference.watch import Limits
-from aucli.media.decode.lent import ffmpeg_for_torchcodec
 
 
 def run_on_devices(

@@ -48,7 +48,9 @@ def open_video(path: Path, hwaccel: HWAccel | None = None) -> tuple[InputContain
         raise MediaError(f"{path}: has no video stream ({' and '.join(kinds) or 'nothing'} only)")
     if stream.codec_context is None:
         container.close()
-        raise MediaError(f"{path}: its video codec is not known to FFmpeg {av.ffmpeg_version_info}")
+        missing = missing_bytes(path)
+        cut = f"is cut off: at least {missing:,} bytes are missing at its end; " if missing else ""
+        raise MediaError(f"{path}: {cut}its video codec is not known to FFmpeg {av.ffmpeg_version_info}")
     if stream.width * stream.height > LARGEST_PICTURE_PIXELS:
         size = f"{stream.width} x {stream.height}"
         container.close()

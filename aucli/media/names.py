@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-from aucli.datatypes import Source
+from aucli.datatypes import Source, readable
 
 LONGEST_NAME_BYTES = 255  # ext4, XFS, NTFS, APFS
 
@@ -32,14 +32,6 @@ def name_below(path: Path, root: Path) -> str:
     if whole != base and whole.is_relative_to(base):
         return whole.relative_to(base).as_posix()
     return whole.name
-
-
-def readable(text: str) -> str:
-    r"""Text that every file and terminal takes: bytes of a name that are not UTF-8 stand as `\xe9`.
-
-    Python has such bytes as lone surrogates, which neither Parquet nor a UTF-8 file can hold.
-    """
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def cut_name(name: str, behind: int) -> str:

@@ -45,6 +45,11 @@ class RemoteOutput:
             raise UsageError(
                 f"-o {url}: name a bucket and what to write there: {scheme}://bucket/out.parquet"
             )
+        if path.suffix and not self.single_file and not url.endswith("/"):
+            raise UsageError(
+                f"-o {url}: the output is Parquet; give -o {scheme}://{path.with_suffix('.parquet')} for one "
+                f"file, or -o {url}/ for a folder with one file per video"
+            )
         self._storage = Storage(f"{scheme}://{base}")
         self._root = folder if self.single_file else folder / "out"
         self._path = folder / path.name if self.single_file else self._root

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
-from aucli.datatypes import Status
+from aucli.datatypes import Status, readable
 from aucli.errors import ShapeError
-from aucli.media.names import readable
 from aucli.sinks.share import Share
 
 EXIT_OK = 0

@@ -314,7 +314,7 @@ def _methods(paragraph: str, facts: RunFacts) -> str:
 
 def _run(facts: RunFacts, analysis: Analysis) -> str:
     card, metadata = facts.card, facts.metadata
-    aus = tuple(card["thresholds"]) or AU_SETS[card["au_set"]]
+    aus = tuple(card["thresholds"]) or AU_SETS.get(card.get("au_set", ""), ())
     weak = list(card.get("weak_aus") or ())
     decoders = dict.fromkeys(video.decoder for video in facts.videos if video.decoder)
     selection = (metadata.get("config") or {}).get("selection") or {}

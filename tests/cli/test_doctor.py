@@ -50,9 +50,9 @@ def test_where_all_is_well(home, tmp_path):
     assert not list(tmp_path.rglob("*onnxruntime*"))
     (model,) = (found["models", name] for section, name in found if name.endswith(".synth"))
     assert model["details"]["checksum"] == "ok"
-    # Three frames in the first tenth of a second at 30 frames per second, one face in each, 25 AUs.
+    # Three frames in the first tenth of a second at 30 frames per second, one face in each, 39 AUs.
     trial = found["extract", "trial"]["details"]
-    assert (trial["frames"], trial["faces"], trial["aus"]) == (3, 3, 25)
+    assert (trial["frames"], trial["faces"], trial["aus"]) == (3, 3, 39)
 
 
 def test_damaged_weights_a_lost_cache_and_a_library_that_crashes(home, tmp_path):

@@ -146,8 +146,8 @@ def test_only_what_is_installed(home):
 
 
 def test_show_says_everything_of_the_card(home):
-    text = out(aucli("models", "show", "builtin", **home))
-    for words in ("AU38, AU39", "MIT", "280 synthetic people", "Nostril dilator (weak)", "safetensors"):
+    text = out(aucli("models", "show", "builtin", COLUMNS="160", **home))
+    for words in ("AU23, AU39", "MIT", "280 synthetic people", "Lip tightener (weak)", "safetensors"):
         assert words in text
     text = out(aucli("models", "show", "me_graphau_swin_base.disfa_fold2", **home))
     for words in ("drive.google.com", "0.929", "Lips part", "non-commercial", "fold 2", "models pull"):
@@ -261,7 +261,7 @@ def test_the_default_is_what_use_chose_for_the_command_and_for_python(home, tiny
         names = [name.removesuffix("_prob") for name in result.table.column_names if name.endswith("_prob")]
         return read_metadata(pq.read_schema(output))["config"]["model"], len(names)
 
-    assert run() == ("builtin", 25)
+    assert run() == ("builtin", 39)
     text = out(aucli("models", "use", tiny, **home))
     assert str(tiny) in text
     assert "aucli models use builtin" in text

@@ -53,7 +53,7 @@ def study(tmp_path_factory):
     (videos / "loop.mp4").symlink_to("loop.mp4")
     (videos / "lost.mp4").symlink_to("gone.mp4")
     (videos / "cut.mp4").write_bytes(clip)
-    truncate(videos / "cut.mp4", 0.5)
+    truncate(videos / "cut.mp4", 0.7)
     return folder
 
 

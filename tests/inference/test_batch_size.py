@@ -158,7 +158,8 @@ def test_a_video_keeps_all_rows_and_the_report_says_so(detector, predictor, monk
     want = analysed(clip, detector, predictor, config)
     failing_above(predictor, 3, monkeypatch)
     monkeypatch.setattr("aucli.inference.worker._load", lambda *_: (detector, predictor))
-    schema = output_schema(predictor.card.au_names, intensity_aus=predictor.card.intensity_aus)
+    card = predictor.card
+    schema = output_schema(card.written_aus, intensity_aus=card.intensity_aus)
     process = set_up(config, schema, "cpu", 1, 0)
     task = VideoTask(Source(clip, clip.name), "key", tmp_path / "spool.arrows", tmp_path / "part.parquet")
     entry = process(task, lambda event: None)

@@ -79,7 +79,7 @@ def test_the_report_agrees_with_the_rows(undisturbed):
 def test_the_file_says_what_it_is(undisturbed):
     metadata = json.loads(pq.read_schema(undisturbed.output).metadata[b"aucli"])
     assert metadata["card"]["sha256"]
-    assert set(metadata["card"]["thresholds"]) == {f"AU{n}" for n in AU_NUMBERS}
+    assert set(metadata["card"]["thresholds"]) == set(AUS_WRITTEN)
     assert metadata["config"]["detector"] == "mtcnn"
     assert metadata["crop"]["size"] == 112
     assert metadata["columns"]["time_s"]
@@ -91,6 +91,8 @@ def test_the_file_says_what_it_is(undisturbed):
 
 
 AU_NUMBERS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 38, 39, 43)
+SIDED = (1, 2, 4, 6, 10, 12, 14)
+AUS_WRITTEN = [f"AU{n}{side}" for n in AU_NUMBERS for side in ("", *("LR" if n in SIDED else ""))]
 
 
 def test_columns_follow_the_written_order(undisturbed):
@@ -98,7 +100,16 @@ def test_columns_follow_the_written_order(undisturbed):
     assert names[:9] == [
         "video", "frame", "time_s", "track", "face_score", "face_x", "face_y", "face_w", "face_h",
     ]  # fmt: skip
-    assert names[-50:] == [f"AU{n:02d}_prob" for n in AU_NUMBERS] + [f"AU{n:02d}" for n in AU_NUMBERS]
+    columns = [f"AU{n:02d}{side}" for n in AU_NUMBERS for side in ("", *("LR" if n in SIDED else ""))]
+    card = json.loads(undisturbed.table.schema.metadata[b"aucli"])["card"]
+    measured = [
+        f"{name}_int"
+        for name, au in zip(columns, AUS_WRITTEN, strict=True)
+        if card["validation"][au]["icc"] >= 0.6
+    ]
+    written = [*(f"{name}_prob" for name in columns), *columns, *measured]
+    assert 20 < len(measured) < len(columns)
+    assert names[-len(written) :] == written
 
 
 def test_pandas_duckdb_and_polars_read_the_same(undisturbed):

@@ -26,7 +26,7 @@ def videos(tmp_path_factory):
     frames = list(pan_over(photo_astronaut(), 160, 160, 6))
     for name in ("a.mp4", "sub/ä b.mp4"):
         RECIPES["cfr_mp4"].write(folder / name, frames)
-    truncate(RECIPES["fragmented_mp4"].write(folder / "c.mp4", frames), 0.6)
+    truncate(RECIPES["fragmented_mp4"].write(folder / "c.mp4", frames), 0.8)
     (folder / "text.mp4").write_text("these are words\n" * 50)
     return folder
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from aucli.datatypes import Selection, Source
 from aucli.errors import AucliError
+from aucli.inference.lent_ffmpeg import ffmpeg_for_torchcodec
 from aucli.media.decode import open_decoder
-from aucli.media.decode.lent import ffmpeg_for_torchcodec
 
 ROOT = Path(__file__).parents[2]
 

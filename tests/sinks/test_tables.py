@@ -12,6 +12,7 @@ from aucli.errors import InputNotFoundError, MediaError, UsageError
 from aucli.series.baseline import Baseline, read_baseline
 from aucli.series.events import EventSettings
 from aucli.sinks.extraction import read_extraction
+from aucli.sinks.schema import column_name
 from aucli.sinks.tables.analysis import Analysis, Options
 from aucli.sinks.tables.courses import read_courses
 from aucli.sinks.tables.events import MEANINGS, event_table
@@ -123,7 +124,9 @@ def test_courses_as_pandas_reads_them(examples_extraction):
             assert track.times_seconds.tolist() == own.time_s.tolist()
             assert track.frames.tolist() == own.frame.tolist()
             for signal, values in zip(track.signals, track.values, strict=True):
-                column = own[f"AU{int(signal.au[2:]):02d}_prob"].where(own.valid.astype(bool))
+                column = own[
+                    column_name(signal.au) + ("_int" if signal.measure == "intensity" else "_prob")
+                ].where(own.valid.astype(bool))
                 np.testing.assert_array_equal(values, column.to_numpy(np.float32))
 
 
@@ -131,8 +134,9 @@ def test_the_share_is_that_of_the_extraction_s_own_column(examples_extraction):
     frame = pd.read_parquet(examples_extraction)
     frame = frame[frame.valid.eq(True)]
     aus, pairs = (table.to_pandas() for table in summary_tables(Analysis(examples_extraction)))
+    aus = aus[aus.measure == "probability"]
     shares = {(row.video, row.track, row.au): row.active_share for row in aus.itertuples()}
-    assert len(shares) == 3 * 25
+    assert len(shares) == 3 * 39
     for (video, track), rows in frame.groupby(["video", "track"]):
         for au in ("AU1", "AU6", "AU12", "AU25"):
             # The examples have a constant rate, so the share of the time is that of the frames.

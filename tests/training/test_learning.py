@@ -203,6 +203,6 @@ def test_calibrate_and_the_report_look_at_intensities_too(run, tmp_path):
         Request("synthfaces", FACES, [str(result.paths[1])], au_set="disfa", device="cpu", draws=0)
     )
     page = write_report(tested, tmp_path / "page.html").read_text()
-    assert "<th>ICC(3,1)</th><th>MAE</th><th>Pearson r</th>" in page
+    assert "<th>ICC(3,1)</th><th>MAE</th><th>MSE</th><th>Pearson r</th>" in page
     assert tested.tested[0].scores.icc[AUS.index("AU25")] > 0.5
     assert tested.to_json()["tested"][0]["mean"]["icc"] is not None

@@ -46,7 +46,13 @@ def _show(shown: Sequence[Status], default: str, console: Console) -> None:
     from rich.measure import Measurement
 
     # What a published name says, too, is left out where the line is too short for everything.
-    for left_out in ((), ("system",), ("system", "stage"), ("system", "stage", "AU set", "F1")):
+    for left_out in (
+        (),
+        ("system",),
+        ("system", "stage"),
+        ("system", "stage", "AU set"),
+        ("system", "stage", "AU set", "F1"),
+    ):
         table = _table(shown, default, left_out)
         least = Measurement.get(console, console.options.update(max_width=1000), table)
         if console.width >= least.maximum:

@@ -22,8 +22,8 @@ from aucli.inference.health.finding import Finding, State
 from aucli.inference.health.machine import check_memory, check_processor
 from aucli.inference.health.settings import check_settings
 from aucli.inference.health.versions import check_versions
+from aucli.inference.lent_ffmpeg import ffmpeg_for_torchcodec
 from aucli.inference.supervisor import Task, TaskFailure, run_tasks
-from aucli.media.decode.lent import ffmpeg_for_torchcodec
 
 __all__ = ["Finding", "State", "examine"]
 

@@ -10,7 +10,7 @@ from aucli.inference.health.finding import Finding
 
 REQUIRED = (
     *("torch", "torchvision", "timm", "numpy", "scipy", "safetensors", "facenet-pytorch"),
-    *("av", "pyarrow", "pandas", "rich", "typer", "insightface", "gdown", "requests", "pympi-ling"),
+    *("av", "pyarrow", "pandas", "rich", "typer", "insightface", "gdown", "requests", "pympi-ling", "fsspec"),
     *("platformdirs", "matplotlib"),
 )
 OPTIONAL = (

@@ -5,7 +5,7 @@ and packet decoder do not. They hide what packets are, though, so PyAV reads the
 that tells empty, damaged and hidden packets and all times, as for the CPU. Only marks of damaged frames are
 lost. Colours are converted by `colour.yuv_to_rgb`, whose agreement with the CPU decoder is tested.
 
-torchcodec has no FFmpeg of its own; a worker process lends it PyAV's, see `lent`.
+torchcodec has no FFmpeg of its own; a worker process lends it PyAV's, see `inference.lent_ffmpeg`.
 """
 
 from __future__ import annotations

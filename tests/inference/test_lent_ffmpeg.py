@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from aucli.media.decode.lent import ffmpeg_for_torchcodec, usual_names
+from aucli.inference.lent_ffmpeg import ffmpeg_for_torchcodec, usual_names
 
 
 def test_names_lose_their_hash(tmp_path):
@@ -34,7 +34,7 @@ def test_pyavs_wheel_is_laid_out_as_expected():
 @pytest.mark.skipif(find_spec("torchcodec") is None, reason="torchcodec is not installed")
 def test_the_links_last_as_long_as_the_process():
     code = (
-        "import os; from aucli.media.decode.lent import ffmpeg_for_torchcodec as lent\n"
+        "import os; from aucli.inference.lent_ffmpeg import ffmpeg_for_torchcodec as lent\n"
         "os.environ['LD_LIBRARY_PATH'] = '/before'\n"
         "links, libraries, before = lent()['LD_LIBRARY_PATH'].split(':')\n"
         "assert before == '/before' and os.path.exists(links + '/libavcodec.so.' + "
@@ -46,5 +46,5 @@ def test_the_links_last_as_long_as_the_process():
 
 
 def test_nothing_is_lent_where_torchcodec_is_not_installed(monkeypatch):
-    monkeypatch.setattr("aucli.media.decode.lent._folders", lambda: ())
+    monkeypatch.setattr("aucli.inference.lent_ffmpeg._folders", lambda: ())
     assert ffmpeg_for_torchcodec() == {}
