@@ -18,6 +18,7 @@ from aucli.sinks.place import OutputPlace
 from aucli.sinks.report import Report
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import packaged
+from aucli_models.au import parse, unsided
 
 ROWS_SHOWN = 50
 AUS_SHOWN = 3
@@ -123,7 +124,10 @@ def show_model(card: Card, console: Console) -> None:
         )
         console.print(f"It gives intensities alone, no probabilities; {judged}.", markup=False)
     if card.intensity_aus:
-        console.print(f"Intensities (0 to 5) are written for {', '.join(card.intensity_aus)}.", markup=False)
+        sides = dict.fromkeys(f"AU{number}" for number, side in map(parse, card.intensity_aus) if side)
+        apart = f"; left and right apart for {', '.join(sides)}" if sides else ""
+        whole = ", ".join(unsided(card.intensity_aus))
+        console.print(f"Intensities (0 to 5) are written for {whole}{apart}.", markup=False)
     if card.weak_aus:
         console.print(f"Its figures for {', '.join(card.weak_aus)} are weak: draw no conclusions from them.")
     if card.name in packaged():

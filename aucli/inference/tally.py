@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from aucli.config import PrimaryRule
 from aucli.faces.primary import TrackSummary, choose_primary
 from aucli.inference.pipeline import Chunk
+from aucli_models.au import parse, unsided
 
 TOP_AUS = 3
 
@@ -92,9 +93,13 @@ class Tally:
 
     @property
     def top_aus(self) -> tuple[tuple[str, float], ...]:
-        """The AUs present in most face rows, with their share of them; those never present are left out."""
+        """The AUs present in most face rows, with their share of them. Left out are those never present, and
+        sides of an AU that is there as a whole.
+        """
         if not self.faces:
             return ()
         counts = np.sum([track.occurrences for track in self._tracks.values()], axis=0)
-        best = np.argsort(-counts, kind="stable")[:TOP_AUS]
+        whole = set(unsided(self.au_names))
+        sides = [au not in whole and f"AU{parse(au)[0]}" in whole for au in self.au_names]
+        best = np.argsort(-np.where(sides, 0, counts), kind="stable")[:TOP_AUS]
         return tuple((self.au_names[i], round(float(counts[i] / self.faces), 4)) for i in best if counts[i])

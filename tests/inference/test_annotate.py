@@ -118,6 +118,7 @@ def test_the_report_counts_what_was_drawn(run):
     entry = next(entry for entry in result.report.entries if entry.video == "a.mp4")
     assert (entry.frames, entry.faces, entry.tracks) == (FRAMES, FRAMES, 1)
     assert entry.top_aus
+    assert not {au[-1] for au, _ in entry.top_aus} & {"L", "R"}  # they only repeat the AU
 
 
 def test_rows_of_an_extraction_give_the_same_video_without_a_model(run, videos, extraction, tmp_path):

@@ -175,7 +175,10 @@ def test_frames_without_a_face_have_null(extracted):
 def test_people_are_told_which_intensities_there_are(model):
     console = Console(file=io.StringIO(), width=200)
     show_model(read_card(model), console)
-    assert "Intensities (0 to 5) are written for AU25, AU12R, AU12, AU12L." in console.file.getvalue()
+    assert (
+        "Intensities (0 to 5) are written for AU25, AU12; left and right apart for AU12."
+        in console.file.getvalue()
+    )
     shown = CliRunner().invoke(app, ["models", "show", str(model)], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, shown.output
     assert "0 to 5, written for AU25, AU12R, AU12, AU12L" in shown.stdout
