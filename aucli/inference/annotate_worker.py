@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from aucli import __version__
@@ -21,6 +20,7 @@ from aucli.inference.annotate_resume import attachment_of
 from aucli.inference.annotate_video import Seen, draw_video
 from aucli.inference.clip_mode import clip_notes
 from aucli.inference.events import EventHook, VideoProgress, VideoStarted
+from aucli.inference.top_aus import top_aus
 from aucli.media.attachment import attach
 from aucli.media.codecs import Encoding
 from aucli.media.decode import open_decoder
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from aucli.inference.analyser import Analyser
 
 _PROGRESS_SECONDS = 0.5
-_TOP_AUS = 3
 _HDR = "HDR: brightness and colours were made to look right on a usual screen, roughly"
 
 
@@ -208,9 +207,4 @@ def _make_folder(folder: Path) -> None:
 def _top_aus(seen: Seen, card: Card) -> tuple[tuple[str, float], ...]:
     if not seen.faces or seen.occurrences is None:
         return ()
-    best = np.argsort(-seen.occurrences, kind="stable")[:_TOP_AUS]
-    return tuple(
-        (card.written_aus[au], round(float(seen.occurrences[au] / seen.faces), 4))
-        for au in best
-        if seen.occurrences[au]
-    )
+    return top_aus(card.written_aus, seen.occurrences, seen.faces)

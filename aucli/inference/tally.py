@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from aucli.config import PrimaryRule
 from aucli.faces.primary import TrackSummary, choose_primary
 from aucli.inference.pipeline import Chunk
-from aucli_models.au import parse, unsided
-
-TOP_AUS = 3
+from aucli.inference.top_aus import top_aus
 
 
 @dataclass
@@ -93,13 +91,8 @@ class Tally:
 
     @property
     def top_aus(self) -> tuple[tuple[str, float], ...]:
-        """The AUs present in most face rows, with their share of them. Left out are those never present, and
-        sides of an AU that is there as a whole.
-        """
+        """See `top_aus.top_aus`."""
         if not self.faces:
             return ()
         counts = np.sum([track.occurrences for track in self._tracks.values()], axis=0)
-        whole = set(unsided(self.au_names))
-        sides = [au not in whole and f"AU{parse(au)[0]}" in whole for au in self.au_names]
-        best = np.argsort(-np.where(sides, 0, counts), kind="stable")[:TOP_AUS]
-        return tuple((self.au_names[i], round(float(counts[i] / self.faces), 4)) for i in best if counts[i])
+        return top_aus(self.au_names, counts, self.faces)
