@@ -11,7 +11,7 @@ from PIL import Image
 from aucli.errors import UsageError
 from aucli.sinks.draw.annotator import AHEAD_SECONDS, Annotator
 from aucli.sinks.draw.choose import Chooser, activity
-from aucli.sinks.draw.history import History
+from aucli.sinks.draw.history import History, Stretch
 from aucli.sinks.draw.layout import ROW, Layout
 from aucli.sinks.draw.legend import Legend
 from aucli.sinks.draw.look import Look
@@ -363,9 +363,25 @@ def test_activity_counts_probability_and_occurrence_of_the_most_active_person():
     for index in range(10):
         active = {"AU12": 0.8 if index < 5 else 0.2}
         history.add(face_result(index, index / 10, [BOX, (0, 0, 50, 50)], active))
-    found = activity(history.between(-1, 2).values(), len(AUS))
+    found = activity(history.between(-1, 2).values(), np.full(len(AUS), -1))
     assert found[AUS.index("AU12")] == pytest.approx(0.5 + 0.5, abs=1e-6)
     assert found[AUS.index("AU1")] == pytest.approx(0.02, abs=1e-6)
+
+
+def test_sides_are_shown_and_written_where_they_differ_only():
+    names = ("AU12", "AU12L", "AU12R", "AU6L", "AU4")
+    legend = Legend.of(names, dict.fromkeys(names, 0.5))
+    assert legend.opposite.tolist() == [-1, 2, 1, -1, -1]  # of AU 6 there is one side alone
+    assert legend.whole.tolist() == [-1, 0, 0, -1, -1]
+    times = np.arange(4) / 25
+    both = np.tile(np.array([0.9, 0.9, 0.8, 0.7, 0.1], np.float32), (4, 1))
+    one = np.tile(np.array([0.9, 0.9, 0.2, 0.7, 0.1], np.float32), (4, 1))
+    for values, left in ((both, 0.1), (one, 0.7 + 1)):
+        occurs = values >= 0.5
+        found = activity([Stretch(times, values, occurs)], legend.opposite)
+        np.testing.assert_allclose(found, [1.9, left, 0, 1.7, 0.1], atol=1e-6)
+    for occurs, codes in ((both[0] >= 0.5, ["L6", "12"]), (one[0] >= 0.5, ["L6", "L12"])):
+        assert [legend.codes[au] for au in legend.as_coded(occurs)] == codes
 
 
 def test_history_forgets_and_knows_who_is_largest():

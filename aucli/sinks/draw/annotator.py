@@ -89,7 +89,7 @@ class Annotator:
             seen = self._history.between(seconds - SECONDS, end)
             persons = dict(list(seen.items())[:MOST_PERSONS])
             near = self._history.between(seconds - SECONDS, np.inf)
-            chosen = self._rows.choose(activity(near.values(), len(self._legend)))
+            chosen = self._rows.choose(activity(near.values(), self._legend.opposite))
             strip = self._timeline.draw(self._legend.in_facs_order(chosen), persons, seconds, index)
             canvas.paste(strip, (0, self.layout.picture_height))
         if self._graph is not None:
@@ -151,7 +151,7 @@ class Annotator:
         active, sizes = {}, []
         for row in largest:
             track = tracks[row]
-            active[row] = activity([near[track]] if track in near else [], len(self._legend))
+            active[row] = activity([near[track]] if track in near else [], self._legend.opposite)
             chosen = self._chooser(track, self._panel.rows).choose(active[row])
             sizes.append([(form.width, self._panel.height(form, chosen)) for form in forms])
         places = self._placer.place([(tracks[row], blocked[row]) for row in largest], sizes, blocked)

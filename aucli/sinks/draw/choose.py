@@ -13,15 +13,20 @@ from aucli.sinks.draw.history import Stretch
 _LEAD_SHARE, _LEAD = 1.2, 0.05
 
 
-def activity(stretches: Iterable[Stretch], aus: int) -> NDArray[np.float64]:
+def activity(stretches: Iterable[Stretch], opposite: NDArray[np.int64]) -> NDArray[np.float64]:
     """How active each AU is, float64 (AUs,), 0 to 2: mean probability, plus the share of frames with it.
 
-    Of several persons the most active one counts.
+    opposite: int64 (AUs,), see `Legend`. Such a side counts for as much as it has more than the other side:
+    what both do is seen of the AU as a whole. Of several persons the most active one counts.
     """
-    most = np.zeros(aus)
+    most = np.zeros(len(opposite))
+    sided = opposite >= 0
     for stretch in stretches:
-        mean = np.nan_to_num(stretch.probabilities, nan=0.0).mean(0) + stretch.occurrences.mean(0)
-        most = np.maximum(most, mean)
+        values = np.nan_to_num(stretch.probabilities, nan=0.0).astype(np.float64)
+        occurs = stretch.occurrences.astype(np.float64)
+        for each in (values, occurs):
+            each[:, sided] = np.maximum(each[:, sided] - each[:, opposite[sided]], 0.0)
+        most = np.maximum(most, values.mean(0) + occurs.mean(0))
     return most
 
 

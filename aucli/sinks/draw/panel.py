@@ -103,7 +103,7 @@ class Panel:
         panel names every AU that occurs, as FACS codes are written (6+12+25).
         """
         percent = tuple(None if np.isnan(p := float(probabilities[au])) else round(100 * p) for au in aus)
-        occurring = self._legend.in_facs_order(np.flatnonzero(occurrences).tolist())
+        occurring = self._legend.as_coded(occurrences)
         state = (form, aus, percent, occurring, valid)
         before = self._drawn.get(track)
         if before is None or before[0] != state:
