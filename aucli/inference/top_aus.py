@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aucli_models.au import parse, unsided
+from aucli_models.au import repeated_sides
 
 TOP_AUS = 3
 
@@ -21,8 +21,8 @@ def top_aus(
     counts: (AUs,), the rows in which each occurs. faces: rows in all. Left out are AUs never present, and
     sides of an AU that is there as a whole, which would only repeat it.
     """
-    whole = set(unsided(au_names))
-    repeats = [au not in whole and f"AU{parse(au)[0]}" in whole for au in au_names]
+    sides = repeated_sides(au_names)
+    repeats = [au in sides for au in au_names]
     best = np.argsort(-np.where(repeats, 0, counts), kind="stable")[:TOP_AUS]
     return tuple(
         (au_names[au], round(float(counts[au] / faces), 4)) for au in best if counts[au] and not repeats[au]

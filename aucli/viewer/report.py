@@ -25,7 +25,7 @@ from aucli.viewer import report_drawing as drawing
 from aucli.viewer.report_facts import RunFacts, read_facts
 from aucli.viewer.report_methods import bibtex_of, citations_of, methods_paragraph
 from aucli.viewer.report_warnings import warnings_of
-from aucli_models.au import AU_SETS, title
+from aucli_models.au import AU_SETS, repeated_sides, title
 
 TRACKS_DRAWN = 60
 _AUS_DRAWN = 12
@@ -190,7 +190,10 @@ def _person(one: TrackSummary, analysis: Analysis, facts: RunFacts) -> str:
     weak = set(facts.card.get("weak_aus") or ())
     share = np.nan_to_num(figures.active_share)
     some = [i for i in range(len(analysis.signals)) if share[i] > 0 or one.events[i]]
-    order = sorted(some, key=lambda i: (-share[i], -np.nan_to_num(figures.mean[i])))[:_AUS_DRAWN]
+    sides = repeated_sides([signal.au for signal in analysis.signals])
+    order = sorted(
+        some, key=lambda i: (analysis.signals[i].au in sides, -share[i], -np.nan_to_num(figures.mean[i]))
+    )[:_AUS_DRAWN]
     span = (float(track.times_seconds[0]), float(track.ends_seconds[-1]))
     lines = []
     for i in sorted(order):
@@ -279,7 +282,11 @@ def _together(together: Cooccurrence | None, analysis: Analysis, facts: RunFacts
     places = pairs_of(analysis.signals)
     share = np.zeros((0, 0)) if together is None else together.share
     on = np.nan_to_num(np.diag(share))
-    most = [int(i) for i in np.argsort(-on, kind="stable")[:_AUS_IN_MATRIX] if on[i] >= _LEAST_SHARE]
+    sides = repeated_sides([analysis.signals[place].au for place in places])
+    whole = [
+        i for i in range(len(on)) if analysis.signals[places[i]].au not in sides
+    ]  # an AU goes with its sides
+    most = [i for i in sorted(whole, key=lambda i: -on[i])[:_AUS_IN_MATRIX] if on[i] >= _LEAST_SHARE]
     if together is None or len(most) < 2:
         return "<p>Fewer than two AUs are on for long enough.</p>"
     most.sort()

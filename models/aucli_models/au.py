@@ -129,6 +129,12 @@ def unsided(au_names: Sequence[str]) -> tuple[str, ...]:
     return tuple(au for au in au_names if not parse(au)[1])
 
 
+def repeated_sides(au_names: Sequence[str]) -> frozenset[str]:
+    """Those with a side of an AU that is also there as a whole: `AU12L` beside `AU12`."""
+    whole = set(unsided(au_names))
+    return frozenset(au for au in au_names if au not in whole and f"AU{parse(au)[0]}" in whole)
+
+
 def mirrored(au_names: Sequence[str]) -> tuple[str, ...]:
     """What each AU is in a mirrored picture: `AU12L` -> `AU12R`, `AU4` -> `AU4`."""
     swapped = {"": "", "L": "R", "R": "L"}
