@@ -58,7 +58,7 @@ def test_a_run_shows_its_progress_and_what_came_out(few, tmp_path):
         (["--lr", "nan"], "--lr nan: must be above 0"),
         (["--batch-size", "1"], "--batch-size 1: must be 2 or more"),
         (["--batch-size", "6", "--accumulate", "4"], "with --accumulate 4: give at least 8"),
-        (["--arch", "resnet50"], "--arch 'resnet50': write a system (me_graphau, open_graphau, scc)"),
+        (["--arch", "resnet50"], "--arch 'resnet50': write a system (me_graphau, open_graphau, mdhr, scc)"),
         (["--arch", "open_graphau_resnet18"], "OpenGraphAU predicts --au-set hybrid, not disfa"),
         (
             ["--arch", "open_graphau_resnet18", "--recipe", "synth"],

@@ -85,7 +85,7 @@ def test_what_cannot_be_captured_is_left_out_with_the_reason(caplog):
     def refuse(run):
         raise RuntimeError("operation not permitted when stream is capturing\ndetails")
 
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "aucli"):
         assert fixed_if_safe(network, faces(4), 1e-4, refuse) is None
     assert "operation not permitted" in caplog.text
 
