@@ -26,7 +26,7 @@ COMMANDS = re.findall(r"^(aucli .*?)(?: +#.*)?$", SHELL, flags=re.MULTILINE)
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-GROUPS = {group.name for group in app.registered_groups}
+GROUPS = {"models"}
 
 
 def options_of(*command):

@@ -1,8 +1,8 @@
 """The `aucli` command. Here every error becomes one line and an exit code; nowhere else.
 
 Nothing heavy is imported here or at the top of a command's file, so that help is instant: a command
-imports what it needs when it runs. A new command is one file with one function, named here;
-those of a group, such as `models`, are named in its `app.py`.
+imports what it needs when it runs. A new command is one file with one function, named here with the first
+line of its help; those of a group, such as `models`, are named in its `app.py`.
 
 Exit codes: 0 all went well, 1 a bug or an output that cannot be written, 2 wrong use, 3 some inputs
 failed or are partial, 4 nothing usable, 130 and 143 interrupted.
@@ -14,31 +14,16 @@ import io
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from aucli import __version__
-from aucli.cli.annotate import annotate
-from aucli.cli.calibrate import calibrate
-from aucli.cli.demo import demo
-from aucli.cli.doctor import doctor
-from aucli.cli.evaluate import evaluate
-from aucli.cli.events import events
-from aucli.cli.export import export
-from aucli.cli.extract import extract
+from aucli.cli.lazy import LazyGroup
 from aucli.cli.leave import leave_at_once
-from aucli.cli.merge import merge
-from aucli.cli.models.app import models
 from aucli.cli.names import one_line
-from aucli.cli.prepare import prepare
-from aucli.cli.report import report
-from aucli.cli.summarise import summarise
-from aucli.cli.train import train
-from aucli.cli.view import view
 from aucli.errors import AucliError
 from aucli.logs import set_up_logging
 
@@ -46,8 +31,32 @@ _LOG = logging.getLogger(__name__)
 _BEGINS_ANEW = {"calibrate", "doctor", "evaluate", "events", "export", "merge", "report", "summary", "view"}
 """Commands that do not go on where they were interrupted."""
 
+_COMMANDS = {
+    "extract": "Action units of every face in every frame, as one Parquet file.",
+    "merge": "The outputs of all shards as one, with the rows of a run on one machine.",
+    "annotate": "Videos with boxes, action units and a time line drawn on them; sound and times "
+    "stay as they are.",
+    "view": "A page on this machine: the videos with their faces, and the course of every action unit.",
+    "events": "Onset, apex, offset, duration and peak of each AU, for each person in each video.",
+    "summary": "How much of the time each AU is on, how often, how strong, and which AUs go together.",
+    "report": "One web page about a run: videos, people, AUs over time, methods paragraph and citations.",
+    "export": "Results in the files that OpenFace, py-feat, LibreFace, ELAN, tables and coders work with.",
+    "prepare": "Aligned 256-pixel crops and one label table from a dataset's videos or frames.",
+    "train": "Train a network for AUs: ME-GraphAU or OpenGraphAU in their two stages, MDHR or SCC in one.",
+    "evaluate": "F1, AUC and more per AU on labelled faces, by the published protocols, with "
+    "intervals by subject.",
+    "calibrate": "Fit each AU's threshold and probability to validation subjects, as a new card "
+    "for extract --model.",
+    "doctor": "Try each part of the installation, and say what to do where one does not work.",
+    "demo": "Run extract on the two example clips in the package; writes demo/out.parquet.",
+    "models": "Which models there are; install, check and choose them.",
+}
+"""Name -> first line of its help."""
+_ELSEWHERE = {"models": "models.app:models", "summary": "summarise:summarise"}
+"""Commands that are not the function of their name in the file of their name."""
 
-class _OneLineErrors(TyperGroup):
+
+class _OneLineErrors(LazyGroup):
     """Runs a command and leaves with its exit code, whatever it raises."""
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **named: Any) -> Any:
@@ -91,31 +100,19 @@ def _say(message: str, exit_code: int, error: BaseException) -> int:
     return exit_code
 
 
+class _Aucli(_OneLineErrors):
+    places = {  # noqa: RUF012 (Typer makes the one instance)
+        name: (f"aucli.cli.{_ELSEWHERE.get(name, f'{name}:{name}')}", line)
+        for name, line in _COMMANDS.items()
+    }
+
+
 app = typer.Typer(
-    cls=_OneLineErrors,
+    cls=_Aucli,
     help="Facial action units from video: one row per frame and face, in one Parquet file.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "extract": extract,
-    "merge": merge,
-    "annotate": annotate,
-    "view": view,
-    "events": events,
-    "summary": summarise,
-    "report": report,
-    "export": export,
-    "prepare": prepare,
-    "train": train,
-    "evaluate": evaluate,
-    "calibrate": calibrate,
-    "doctor": doctor,
-    "demo": demo,
-}
-for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
-app.add_typer(models, name="models")
 
 
 def _show_version(wanted: bool) -> None:

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import aucli as package
+from aucli.cli.lazy import read_command
 from aucli.cli.main import app
 from aucli.config import SETTINGS, ExtractConfig
 from tests.cli.commands import AUCLI, aucli
@@ -94,13 +96,16 @@ def test_no_command_shows_help_and_is_wrong_use():
 
 def test_every_command_is_a_file_and_documented():
     folder = Path(package.__file__).parent / "cli"
-    groups = [(folder / group.name, group.typer_instance) for group in app.registered_groups]
-    for place, group in [(folder, app), *groups]:
-        for command in group.registered_commands:
-            name = command.callback.__module__.rpartition(".")[2]
-            assert command.callback.__name__ in (name, f"{name}_{place.name}")
-            assert ast.get_docstring(ast.parse((place / f"{name}.py").read_text())), name
-            assert command.callback.__doc__
+    for name, (place, line) in get_command(app).places.items():
+        command = read_command(name, place)
+        assert command.help.split("\n\n")[0].replace("\n", " ") == line
+        inner = getattr(command, "commands", {name: command})
+        for of_user, one in inner.items():
+            module = one.callback.__module__
+            path = folder.parent.parent / f"{module.replace('.', '/')}.py"
+            assert path.parent == (folder if inner == {name: command} else folder / name), of_user
+            assert one.help
+            assert ast.get_docstring(ast.parse(path.read_text())), path
 
 
 def test_every_setting_is_an_option_and_every_option_a_setting():

@@ -12,7 +12,7 @@ from aucli.cli.models.show import show
 from aucli.cli.models.use import use
 from aucli.cli.models.verify import verify
 
-models = typer.Typer(help="Which models there are; install, check and choose them.")
+models = typer.Typer(help="Which models there are; install, check and choose them.", add_completion=False)
 models.command("list")(list_models)
 models.command()(show)
 models.command()(pull)
