@@ -15,16 +15,15 @@ no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 
 
 class GivesUp(PyavDecoder):
-    """Reads like the CPU's, up to frame 7: what a GPU does that runs out of memory."""
+    """Reads like the CPU's, up to frame 7, where pixels are made: what a GPU does that runs out of memory."""
 
     name = "gives-up"
     closed = 0
 
-    def frames(self):
-        for frame in super().frames():
-            if frame.index == 7:
-                raise refused(self._path, self.name, "out of memory")
-            yield frame
+    def _pixels(self, picture):
+        if self._frames_decoded > 7:
+            raise refused(self._path, self.name, "out of memory")
+        return super()._pixels(picture)
 
     def close(self):
         super().close()

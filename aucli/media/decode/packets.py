@@ -19,7 +19,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from aucli.datatypes import DecodeSummary, Frame, Selection, Source, counted
-from aucli.errors import MediaError
+from aucli.errors import AucliError, MediaError
 from aucli.media.container import open_video, packets_of, videos_in
 from aucli.media.decode.choose import FrameChooser
 from aucli.media.decode.clock import PresentationClock
@@ -132,6 +132,8 @@ class PacketDecoder(ABC, Generic[AnyPicture]):
             if decision == "take":
                 try:
                     pixels = self._pixels(picture)
+                except AucliError:  # not the picture but the decoder: DecoderUnavailableError is a ValueError
+                    raise
                 except (OSError, ValueError) as error:  # av.error.FFmpegError is the fitting one of these
                     self._packets_failed += 1
                     self._pictures_failed += 1
