@@ -56,7 +56,7 @@ class ExtractConfig:
     precision: Precision = "auto"
     device: str = "auto"
     batch_size: int | None = None  # None: chosen from the device
-    jobs: int | None = None  # processes on the CPU; None: chosen from the cores
+    jobs: int | None = None  # processes on the CPU, or on each GPU; None: one per core, or per GPU
     profile: str | None = None  # .json file for the times of the stages; None: nothing is timed
     stall_seconds: float = 300.0  # without progress, after which a video is given up; 0: never
     worker_memory_bytes: int | None = None  # of one process; None: three quarters of what there is

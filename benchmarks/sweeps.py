@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import chain, islice, repeat
 from pathlib import Path
 
@@ -117,9 +117,11 @@ class Sweeps:
             yield self.row("360p", 1, round(seconds * FPS))
 
     def workers(self):
-        """Whole runs over short videos, one core for each worker as long as there are cores. Start-up is
-        taken off by a run over one frame of each. Efficiency is against one worker on one core.
+        """Whole runs over short videos. On the CPU there is one core for each worker as long as there are
+        cores, and efficiency is against one worker on one core; on a GPU all workers share it, and there is
+        a gain over one. Start-up is taken off by a run over one frame of each.
         """
+        on_cpu = self.args.device == "cpu"
         source = clip_of(self.folder, "360p", 1, self.args.frames)
         videos = self.folder / "videos"
         videos.mkdir()
@@ -127,14 +129,14 @@ class Sweeps:
             shutil.copy(source.path, videos / f"{number}.mp4")
         first = None
         for workers in WORKERS:
-            with cores_for(workers) as cores:
+            with cores_for(workers) if on_cpu else nullcontext(1) as cores:
                 fps = VIDEOS * (self.args.frames - 1) / self._seconds_without_start(videos, workers)
                 first = first or fps
                 yield {
                     "workers": workers,
                     "videos": VIDEOS,
-                    "cores": cores,
-                    "scaling_efficiency": round(fps / (first * cores), 3),
+                    **({"cores": cores} if on_cpu else {}),
+                    "scaling_efficiency" if on_cpu else "gain": round(fps / (first * cores), 3),
                     **self.beside(source, fps, cores),
                 }
 
@@ -159,8 +161,6 @@ class Sweeps:
 
 def sweep(bench, args):
     """Rows of the variation `args.vary`, and the limits of the machine."""
-    if args.vary == "workers" and args.device != "cpu":
-        raise SystemExit("--vary workers is for the CPU: a GPU has one process each")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         sweeps = Sweeps(bench, args, Path(name))

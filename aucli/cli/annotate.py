@@ -133,7 +133,10 @@ def annotate(
         ),
     ] = None,
     jobs: Annotated[
-        str | None, _option(_RUN, "auto|N", "Processes on the CPU. Default: auto, one for each core.")
+        str | None,
+        _option(
+            _RUN, "auto|N", "Processes on the CPU, or on each GPU. Default: auto, one for each core or GPU."
+        ),
     ] = None,
     fresh: Annotated[
         bool,

@@ -124,7 +124,9 @@ def extract(
     batch_size: Annotated[
         str | None, _value(_MODEL, "auto|N", "Faces per call of the network.", default="auto")
     ] = None,
-    jobs: Annotated[str | None, _value(_MODEL, "auto|N", "Processes on the CPU.", default="auto")] = None,
+    jobs: Annotated[
+        str | None, _value(_MODEL, "auto|N", "Processes on the CPU, or on each GPU.", default="auto")
+    ] = None,
     profile: Annotated[
         str | None,
         _value(

@@ -46,7 +46,9 @@ def prepare(
     ] = 40,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:0,1]", help="Where to compute.")] = "auto",
     decoder: Annotated[str, _one_of(DecoderName, "Video decoder; auto is pyav.")] = "auto",
-    jobs: Annotated[str, typer.Option(metavar="auto|N", help="Processes on the CPU.")] = "auto",
+    jobs: Annotated[
+        str, typer.Option(metavar="auto|N", help="Processes on the CPU, or on each GPU.")
+    ] = "auto",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew; do not go on from an earlier run.")
     ] = False,

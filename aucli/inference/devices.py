@@ -75,18 +75,19 @@ def available_cores() -> int:
 
 
 def plan_workers(devices: tuple[str, ...], jobs: int | None, videos: int) -> list[WorkerPlan]:
-    """One process per GPU; on the CPU `jobs` processes (default: one per core) share the cores.
+    """`jobs` processes, each with one video at a time: on the CPU in all (default: one per core), on GPUs on
+    each of them (default: one).
 
-    There are never more processes than videos, and a lone video gets all cores.
+    More than one keeps several of a GPU's decoding engines busy, and a codec that crashes still ends one
+    video. There are never more processes than videos, and a lone video gets all cores.
     """
     cores = available_cores()
     if devices == ("cpu",):
         workers = max(1, min(jobs or cores, videos))
         return [WorkerPlan("cpu", max(1, cores // workers))] * workers
-    if jobs is not None and jobs != len(devices):
-        raise UsageError(f"--jobs {jobs}: a GPU has one process each ({len(devices)} here); leave --jobs out")
-    workers = max(1, min(len(devices), videos))
-    return [WorkerPlan(device, max(1, cores // workers)) for device in devices[:workers]]
+    places = devices * (jobs or 1)  # the first on each GPU before the second on any
+    workers = max(1, min(len(places), videos))
+    return [WorkerPlan(device, max(1, cores // workers)) for device in places[:workers]]
 
 
 def resolve_precision(precision: Precision, device: str) -> str:

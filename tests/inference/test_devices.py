@@ -43,12 +43,13 @@ def test_cores_are_shared_and_never_oversubscribed():
     assert plan_workers(("cpu",), None, 1)[0].threads == cores
 
 
-def test_one_process_per_gpu():
-    plan = plan_workers(("cuda:0", "cuda:2"), None, 5)
-    assert [worker.device for worker in plan] == ["cuda:0", "cuda:2"]
-    assert len(plan_workers(("cuda:0", "cuda:2"), None, 1)) == 1
-    with pytest.raises(UsageError, match="leave --jobs out"):
-        plan_workers(("cuda:0",), 4, 5)
+def test_processes_on_gpus():
+    two = ("cuda:0", "cuda:2")
+    assert [worker.device for worker in plan_workers(two, None, 5)] == ["cuda:0", "cuda:2"]
+    assert [worker.device for worker in plan_workers(two, 3, 5)] == [*two, *two, "cuda:0"]
+    assert len(plan_workers(two, None, 1)) == 1
+    cores = available_cores()
+    assert plan_workers(("cuda:0",), 2, 9)[0].threads == max(1, cores // 2)
 
 
 def test_precision():

@@ -40,3 +40,15 @@ def test_rows_are_those_of_the_cpu(on_cpu, decoder, precision, tolerance):
             continue
         ours, theirs = (np.asarray(rows[name], np.float64) for rows in (table, on_cpu))
         assert np.allclose(ours, theirs, rtol=0, atol=allowed, equal_nan=True), name
+
+
+def test_two_processes_on_one_gpu_give_the_rows_of_one():
+    clips = sorted(CLIP.parent.glob("*.mp4"))
+    assert len(clips) > 1
+    one, two = (aucli.extract(clips, device="cuda:0", jobs=jobs, precision="fp32").table for jobs in (1, 2))
+    for name in one.column_names:
+        if name.endswith("_prob"):
+            ours, theirs = (np.asarray(rows[name], np.float64) for rows in (two, one))
+            assert np.allclose(ours, theirs, rtol=0, atol=1e-4, equal_nan=True), name
+        elif name in EXACT:
+            assert two[name].equals(one[name]), name
