@@ -2,6 +2,7 @@
 #   make demo    install into .venv and run aucli on the example clips
 #   make test    install with the test tools and run linters, type checks and tests
 #   make lint    linters and type checks alone
+#   make audit   look the installed packages up among known vulnerabilities (asks pypi.org)
 #   make clean   remove everything that these made
 # Another Python: make demo PYTHON=python3.12      another place: make test VENV=/tmp/venv
 
@@ -14,7 +15,7 @@ PLAIN := $(VENV)/.installed
 EDITABLE := $(VENV)/.installed-for-tests
 SOURCES := $(shell find aucli models -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint audit clean
 
 demo: $(or $(wildcard $(EDITABLE)),$(PLAIN))
 	@$(BIN)/aucli demo
@@ -27,6 +28,11 @@ lint: $(EDITABLE)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+
+# Not part of `make test`: what is known changes from day to day, and it needs the network.
+audit: $(EDITABLE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 clean:
 	rm -rf $(VENV) build demo *.egg-info models/*.egg-info .mypy_cache .ruff_cache

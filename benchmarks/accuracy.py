@@ -245,19 +245,20 @@ def notes(result):
 
 
 def table(result):
-    """The README's Markdown."""
+    """The README's Markdown: AUs without their sides."""
     tool, crops = (result[way]["aus"] for way in ("whole_tool", "ready_crops"))
     graded = any("icc" in figures for figures in tool.values())
     heads = ["AU", "AUC", "95 %", "F1", "AUC, ready crops", "base rate", *(["ICC"] if graded else [])]
     lines = [row(heads), row(["---"] * len(heads)).replace(" ", "")]
-    for au, figures in [*tool.items(), ("mean", result["whole_tool"]["mean"])]:
+    shown = {au: tool[au] for au in unsided(tuple(tool))} | {"mean": result["whole_tool"]["mean"]}
+    for au, figures in shown.items():
         ready = result["ready_crops"]["mean"] if au == "mean" else crops[au]
         ends = figures["auc_interval"]
-        shown = "" if ends is None else f"{ends[0]:.2f} to {ends[1]:.2f}"
+        span = "" if ends is None else f"{ends[0]:.2f} to {ends[1]:.2f}"
         f1 = figures.get("card", figures["protocol"])["f1"]
         star = "*" if au in result["weak_aus"] else ""
         agreement = figures.get("icc")
-        cells = [cell(figures["auc"]), shown, cell(f1), cell(ready["auc"]), cell(figures["base_rate"])]
+        cells = [cell(figures["auc"]), span, cell(f1), cell(ready["auc"]), cell(figures["base_rate"])]
         lines.append(row([f"{au.removeprefix('AU')}{star}", *cells, *([cell(agreement)] if graded else [])]))
     seen, nothing = result["whole_tool_visible"], [""] * (len(heads) - 4)
     lines.append(row(["mean without 38, 39", cell(seen["auc"]), "", "", *nothing]))

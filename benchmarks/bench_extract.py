@@ -87,7 +87,8 @@ class Bench:
         self.predictor = Predictor(
             "builtin", device=args.device, precision=resolve_precision("auto", args.device)
         )
-        self.schema = output_schema(self.predictor.card.au_names)
+        card = self.predictor.card
+        self.schema = output_schema(card.written_aus, intensity_aus=card.intensity_aus)
 
     def pipeline(self, detector=None, source=None):
         """Returns the number of faces."""
