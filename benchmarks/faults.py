@@ -13,6 +13,7 @@ Pixels of a damaged picture may differ from one reading to the next: some of FFm
 in memory before where data are missing. Such files are counted, not called wrong.
 
     python benchmarks/faults.py [--files 1500] [--seed 1] [--jobs 2] [--only NUMBER ...]
+    python benchmarks/faults.py --processes ...    faults of processes and disks: see process_faults.py
 """
 
 from __future__ import annotations
@@ -211,16 +212,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--processes", action="store_true", help="disturb running batches instead")
     parser.add_argument("--files", type=int, default=1500)
+    parser.add_argument("--share", type=float, default=1.0, help="of the faults of --processes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", type=int, nargs="+", help="these files again, without writing a result")
+    parser.add_argument("--only", nargs="+", help="these again (17, kill_run:17), without writing a result")
     args = parser.parse_args()
-    result = campaign(args.only or list(range(args.files)), args.seed, args.jobs)
-    if args.only:
+    if args.processes:
+        import process_faults
+
+        only = [(name, int(number)) for name, _, number in (one.partition(":") for one in args.only or ())]
+        result = process_faults.campaign(only or process_faults.numbered(args.share), args.seed, args.jobs)
+    else:
+        only = list(map(int, args.only or ()))
+        result = campaign(only or list(range(args.files)), args.seed, args.jobs)
+    if only:
         print(result)
     else:
-        save("faults_media", result)
+        save("faults_processes" if args.processes else "faults_media", result)
 
 
 if __name__ == "__main__":

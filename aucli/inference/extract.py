@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from aucli.inference.profile import StageRow, recording
 from aucli.inference.shards import divide, source_bytes
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
-from aucli.inference.watch import Limits, usual_memory_bytes
+from aucli.inference.watch import START_SECONDS, Limits, usual_memory_bytes
 from aucli.media.decode import check_decoder, decoders_tried
 from aucli.media.discover import Discovery, discover
 from aucli.media.remote import Storage
@@ -361,11 +361,12 @@ class _Run:
         memory_bytes = self.config.worker_memory_bytes
         if memory_bytes is None and self.cluster is None:  # else each machine takes its own
             memory_bytes = usual_memory_bytes()
+        stall_seconds = self.config.stall_seconds or None
         outcomes = run_all(
             tasks,
             "aucli.inference.worker:set_up",
             on_event=self.on_event,
-            limits=Limits(self.config.stall_seconds or None, memory_bytes),
+            limits=Limits(stall_seconds, memory_bytes, max(START_SECONDS, stall_seconds or 0)),
             config=self.config,
             schema=self.schema,
         )
@@ -423,7 +424,8 @@ class _Run:
         }
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     found = {"aucli": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -24,7 +24,7 @@ from aucli.inference.worker_process import Job, Place, Task, WorkerProcess
 
 __all__ = ["StandingWorker", "Task", "TaskFailure", "run_tasks", "stop_on_sigterm"]
 
-_STARTS = 2  # a worker that dies twice while it starts will not start
+_STARTS = 2  # a worker that dies twice in a row while it starts will not start
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,7 @@ class _Crew:
                 self._on_event(event)
             case ("ready",):
                 worker.is_ready = True
+                worker.place.failed_starts = 0
                 worker.give(job or self._next_job())
             case ("setup_failed", kind, text, details):
                 _raise_again(kind or WorkerError, text, details)
@@ -170,14 +171,24 @@ class _Crew:
         return None
 
     def end_those_beyond_limits(self) -> Iterator[Outcome]:
-        """End workers that hang or take too much memory; gives the outcomes of their tasks."""
+        """End workers that hang or take too much memory; gives the outcomes of their tasks.
+
+        Raises:
+            WorkerError: a worker did not get ready in time, twice.
+        """
         now = time.monotonic()
         if now - self._looked < LOOK_SECONDS:
             return
         seconds, self._looked = now - self._looked, now
         for worker in list(self._workers):
             job = worker.job
-            why = worker.watch.look(seconds) if job is not None and worker.is_ready else None
+            if not worker.is_ready:
+                why = worker.watch.look_at_start(seconds)
+                if why is not None and not worker.connection.poll():
+                    worker.kill()
+                    self._start_again(worker, why)
+                continue
+            why = worker.watch.look(seconds) if job is not None else None
             if job is None or why is None or worker.connection.poll():  # it has just said something
                 continue
             self._on_event(WorkerLost(job.task.video, why, retry=False))

@@ -15,6 +15,8 @@ from pathlib import Path
 from aucli.inference.limits import memory_limit_bytes
 
 LOOK_SECONDS = 1.0
+START_SECONDS = 1800.0
+"""For a worker to get ready: libraries for a GPU from a cold network drive take minutes."""
 _SHARE_OF_MEMORY = 0.75
 
 
@@ -24,10 +26,12 @@ class Limits:
 
     stall_seconds: how long a worker may be on a task without a message that it goes on, to within 2 seconds.
     memory_bytes: resident memory of one worker; where the system does not tell (not Linux), it has no effect.
+    start_seconds: how long a worker may take to get ready; else it counts as one that died while it started.
     """
 
     stall_seconds: float | None = None
     memory_bytes: int | None = None
+    start_seconds: float | None = None
 
 
 class Watch:
@@ -41,6 +45,14 @@ class Watch:
     def heard(self) -> None:
         """To be called when the worker says something, and when it gets a task."""
         self._silent_seconds = 0.0
+
+    def look_at_start(self, seconds: float) -> str | None:
+        """The same for a worker that is not ready yet."""
+        self._silent_seconds += min(seconds, 2 * LOOK_SECONDS)
+        limit = self._limits.start_seconds
+        if limit is None or self._silent_seconds < limit:
+            return None
+        return f"not ready after {limit:g} seconds"
 
     def look(self, seconds: float) -> str | None:
         """Why the worker has to be ended now, or None.

@@ -47,8 +47,12 @@ def lock_folder(folder: Path, output: Path) -> BinaryIO:
                 file.close()
                 raise cannot_write(path, error) from error
         if _still_there(path, file):
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+            try:
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+            except OSError as error:  # no room for even that
+                file.close()
+                raise cannot_write(path, error) from error
             return file
         file.close()  # locked a file that a finishing run has removed since it was opened
 

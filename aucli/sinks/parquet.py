@@ -18,6 +18,7 @@ from aucli.sinks.atomic import atomic_file
 
 ROW_GROUP_ROWS = 65_536
 _READ_ROWS = 16_384
+_BATCHES_APART = 64  # a batch of a hundred columns takes some 70 kB, also with a single row
 
 
 class RowGroupWriter:
@@ -31,26 +32,28 @@ class RowGroupWriter:
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
+        self._latest: list[pa.RecordBatch] = []  # not yet among those that wait
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows; their columns must be those of the file."""
         while batch.num_rows:
             head = batch.slice(0, ROW_GROUP_ROWS - self._waiting_rows)
             batch = batch.slice(head.num_rows)
-            self._waiting.append(head)
+            self._latest.append(pa.RecordBatch.from_arrays(head.columns, schema=self._schema))
             self._waiting_rows += head.num_rows
             if self._waiting_rows == ROW_GROUP_ROWS:
                 self.flush()
+            elif len(self._latest) == _BATCHES_APART:
+                self._waiting.append(pa.concat_batches(self._latest))
+                self._latest = []
 
     def flush(self) -> None:
         """Write what waits as one row group."""
         if self._waiting_rows:
             # One chunk per column: pages would otherwise end where batches did.
-            table = pa.Table.from_batches(
-                [pa.RecordBatch.from_arrays(batch.columns, schema=self._schema) for batch in self._waiting]
-            ).combine_chunks()
+            table = pa.Table.from_batches([*self._waiting, *self._latest]).combine_chunks()
             self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-        self._waiting, self._waiting_rows = [], 0
+        self._waiting, self._latest, self._waiting_rows = [], [], 0
 
 
 @contextmanager

@@ -68,8 +68,9 @@ def output_place(output: str | os.PathLike[str], inputs: Iterable[Path] = ()) ->
         path = path.resolve()  # write where the link points, with the work folder on that disk
     if not path.parent.is_dir():
         raise UsageError(f"-o {given}: the folder {path.parent} does not exist: mkdir -p {path.parent}")
+    resolved = path.resolve()
     for source in inputs:
-        if source.resolve() == path.resolve():
+        if source.resolve() == resolved:
             raise UsageError(f"-o {given} is also an input: choose another output")
     if single_file:
         _check_existing(path)

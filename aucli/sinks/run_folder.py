@@ -28,13 +28,16 @@ from aucli.sinks.atomic import TEMPORARY_SUFFIX, cannot_write, sync_folder, writ
 from aucli.sinks.identity import KEY_LENGTH
 from aucli.sinks.lock import LOCK_NAME, lock_folder
 from aucli.sinks.metadata import read_metadata
-from aucli.sinks.parquet import parquet_file, read_rows
+from aucli.sinks.parquet import parquet_file
 from aucli.sinks.place import OutputPlace
 from aucli.sinks.report import Report, ReportEntry
 from aucli.sinks.spool import SPOOL_SUFFIX
+from aucli.sinks.stretches import StretchReader
 
 _MANIFEST = "manifest.json"
-_MANIFEST_SECONDS = 2.0  # rewriting it at each of 100,000 short videos would cost more than they do
+# Rewriting it at each of 100,000 short videos would cost more than they do, and every two seconds still much.
+_MANIFEST_SECONDS = 2.0
+_MANIFEST_SHARE = 0.02  # of the time, at most
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class RunFolder:
         self._files: dict[str, str] = {}  # key -> own file of the video, relative to the output folder
         self._planned: tuple[PlannedInput, ...] = ()
         self._states: dict[str, str] = {}
-        self._manifest_written = 0.0
+        self._manifest_due = 0.0
         self._entries: dict[str, ReportEntry] = {}  # finished, by key
         self._spans: dict[str, _Span] = {}
         self._changed = False  # whether there are rows or attempts since the last finished run
@@ -94,7 +97,11 @@ class RunFolder:
 
     def __enter__(self) -> Self:
         self._lock = lock_folder(self.place.work, self.place.path)
-        self._remove_leftovers()
+        try:
+            self._remove_leftovers()
+        except OSError as error:
+            self._lock.close()
+            raise cannot_write(self.place.work, error) from error
         return self
 
     def __exit__(
@@ -150,11 +157,11 @@ class RunFolder:
             if not self.place.single_file:
                 entry = replace(entry, file=self._files[entry.key])
                 span = self._publish(entry, span, self.place.path / self._files[entry.key])
-                part.unlink()
+                part.unlink(missing_ok=True)
             write_json(self.place.work / f"{entry.key}.json", entry.to_json())
             self._entries[entry.key], self._spans[entry.key] = entry, span
         self._states[entry.key] = entry.status
-        if time.monotonic() - self._manifest_written >= _MANIFEST_SECONDS:
+        if time.monotonic() >= self._manifest_due:
             self._write_manifest()
         return entry
 
@@ -274,9 +281,9 @@ class RunFolder:
         self, entries: Sequence[ReportEntry], spans: Mapping[str, _Span] | None = None
     ) -> Iterator[pa.RecordBatch]:
         """The rows of the entries, in this run's columns, reading each file in stretches."""
-        for span in _joined([(spans or self._spans)[entry.key] for entry in entries]):
-            with pq.ParquetFile(span.file) as file:
-                for batch in read_rows(file, span.start, span.start + span.rows):
+        with StretchReader() as reader:
+            for span in _joined([(spans or self._spans)[entry.key] for entry in entries]):
+                for batch in reader.read(span.file, span.start, span.start + span.rows):
                     yield self._conform(batch)
 
     def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -288,6 +295,7 @@ class RunFolder:
     # -- the work folder ----------------------------------------------------------------------
 
     def _write_manifest(self) -> None:
+        started = time.monotonic()
         write_json(
             self.place.work / _MANIFEST,
             {
@@ -298,7 +306,8 @@ class RunFolder:
                 ],
             },
         )
-        self._manifest_written = time.monotonic()
+        done = time.monotonic()
+        self._manifest_due = done + max(_MANIFEST_SECONDS, (done - started) / _MANIFEST_SHARE)
 
     def _remove_leftovers(self) -> None:
         for path in sorted(self.place.work.iterdir()):
@@ -309,15 +318,15 @@ class RunFolder:
 
     def _remove_work(self) -> None:
         """Remove the work folder and all that a run puts there, but nothing that others did."""
-        for path in sorted(self.place.work.iterdir()):
-            if path.suffix in (".parquet", ".json", SPOOL_SUFFIX, TEMPORARY_SUFFIX):
-                path.unlink()
-        (self.place.work / LOCK_NAME).unlink(missing_ok=True)
         try:
+            for path in sorted(self.place.work.iterdir()):
+                if path.suffix in (".parquet", ".json", SPOOL_SUFFIX, TEMPORARY_SUFFIX):
+                    path.unlink(missing_ok=True)
+            (self.place.work / LOCK_NAME).unlink(missing_ok=True)
             self.place.work.rmdir()
+            sync_folder(self.place.work.parent)
         except OSError:
-            return  # somebody put something else there
-        sync_folder(self.place.work.parent)
+            return  # somebody put something else there, or has removed it: there is nothing more to do
 
 
 def _is_record(path: Path) -> bool:

@@ -67,12 +67,17 @@ class Spool:
             self._file.close()
         batches = _batches(self.path)
         write_parquet(part, map(change, batches) if change else batches, self._schema)
-        self.path.unlink()
+        self._remove()
 
     def discard(self) -> None:
         """Remove the spool with its rows; for a video that failed."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        with self._writing():
+            self._file.close()
+        self._remove()
+
+    def _remove(self) -> None:
+        with self._writing():
+            self.path.unlink(missing_ok=True)  # its folder may have been removed
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -215,6 +215,18 @@ def test_a_setup_that_dies_is_tried_twice(tmp_path):
     assert run({"a": {"do": "square", "value": 3}}, setup="setup_dies_once", kwargs=kwargs) == {"a": 9}
 
 
+def test_starts_that_fail_count_only_in_a_row(tmp_path):
+    """Two workers that died while they started, hours apart, do not end a long run."""
+    payloads = {
+        "a": {"do": "die_once", "marker": str(tmp_path / "a"), "weight": 2},
+        "b": {"do": "die_once", "marker": str(tmp_path / "b")},
+    }
+    kwargs = [{"log": str(tmp_path / "log")}]
+    outcomes = run(payloads, setup="setup_dies_every_second_time", kwargs=kwargs)
+    assert outcomes == {"a": "second time", "b": "second time"}
+    assert len((tmp_path / "log").read_text().splitlines()) == 6
+
+
 def test_workers_do_not_write_to_our_standard_output(capfd):
     run({"a": {"do": "print"}}, workers=1)
     captured = capfd.readouterr()

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from aucli.config import ExtractConfig
+from aucli.errors import WorkerError
 from aucli.inference.events import VideoStarted, WorkerLost
 from aucli.inference.extract import run_extract
 from aucli.inference.limits import memory_limit_bytes
@@ -103,6 +104,26 @@ def test_a_task_that_takes_too_much_memory_is_ended():
     assert "--worker-memory" in outcomes["hog"].reason
     assert outcomes["other"] == 9
     assert [type(event) for event in lost if isinstance(event, WorkerLost)] == [WorkerLost]
+
+
+def test_a_worker_that_never_gets_ready_is_ended_and_another_tried_once(tmp_path):
+    started = time.monotonic()
+    tasks = [Task("a", {"name": "a", "do": "square", "value": 3})]
+    outcomes = run_tasks(
+        tasks,
+        setup="tests.inference.worker_functions:setup_slow",
+        setup_kwargs=[{}],
+        on_event=lambda event: None,
+        limits=Limits(start_seconds=2),
+    )
+    words = r"a worker died \(not ready after 2 seconds\) twice while it started"
+    with closing(outcomes), pytest.raises(WorkerError, match=words):
+        next(outcomes)
+    assert 3 < time.monotonic() - started < 25
+    watch = Watch(Limits(start_seconds=3), os.getpid())
+    assert [watch.look_at_start(1) for _ in range(2)] == [None, None]
+    assert watch.look_at_start(1) == "not ready after 3 seconds"
+    assert watch.look(1) is None, "that is no limit of a task"
 
 
 def test_a_watch_counts_silence_in_looks():

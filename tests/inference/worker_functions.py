@@ -155,5 +155,15 @@ def setup_dies_once(marker):
     return setup()
 
 
+def setup_dies_every_second_time(log):
+    with Path(log).open("a+") as file:
+        file.write("start\n")
+        file.seek(0)
+        starts = len(file.readlines())
+    if starts % 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return setup()
+
+
 def setup_slow(number=0):
     time.sleep(30)

@@ -86,6 +86,33 @@ def test_the_bytes_do_not_tell_what_lies_under_a_null(tmp_path):
     assert sha256(tmp_path / "a.parquet") == sha256(tmp_path / "b.parquet")
 
 
+TINY = """
+    import pathlib, resource, sys
+    from aucli.sinks.parquet import parquet_file
+    from aucli.sinks.rows import rows_to_batch
+    from tests.sinks.recipes import SCHEMA, make_rows
+
+    batch = rows_to_batch(SCHEMA, make_rows(1, frames=2), video="a.mp4")
+    with parquet_file(pathlib.Path(sys.argv[1]), SCHEMA) as writer:
+        peaks = []
+        for _ in range(2):
+            for _ in range(2000):
+                writer.write(batch.take([0]))
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(*peaks)
+"""
+
+
+def test_thousands_of_tiny_videos_take_the_memory_of_their_rows(tmp_path):
+    """A record batch of one row takes a hundred times the memory of the row."""
+    code = f"import sys; sys.path[:0] = {sys.path!r}\n{textwrap.dedent(TINY)}"
+    path = tmp_path / "a.parquet"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    first, second = map(float, done.stdout.split())
+    assert pq.read_metadata(path).num_rows == 4000
+    assert second - first < 10  # MiB
+
+
 @pytest.mark.parametrize(
     ("start", "stop"), [(0, 150_000), (0, 1), (65_535, 65_537), (70_000, 140_000), (149_999, 150_000), (5, 5)]
 )

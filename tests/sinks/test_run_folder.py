@@ -1,7 +1,9 @@
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,6 +17,7 @@ from aucli.sinks.place import output_place
 from aucli.sinks.report import ReportEntry
 from aucli.sinks.rows import rows_to_batch
 from aucli.sinks.run_folder import PlannedInput
+from aucli.sinks.spool import Spool
 from tests.sinks.recipes import (
     FACTS,
     SCHEMA,
@@ -275,6 +278,82 @@ def test_a_disk_that_fills_up_while_merging_keeps_the_parts(output, tmp_path):
     small_run(output, videos, frames=1500, log=tmp_path / "log")
     assert (tmp_path / "log").read_text().split() == list(videos)  # nothing was done twice
     assert sha256(output) == sha256(tmp_path / "whole.parquet")
+
+
+def test_a_disk_without_room_for_a_single_byte_is_said_so(output, tmp_path):
+    code = f"import sys; sys.path[:0] = {sys.path!r}\n{textwrap.dedent(FULL)}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(output), "0", str(tmp_path / "log")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"cannot write {output}.parts/lock: "), done.stderr
+    assert small_run(output, VIDEOS)
+
+
+# -- a folder that disappears ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out"])
+@pytest.mark.parametrize("moment", ["plan", "video", "spooled", "commit", "merge", "finish"])
+def test_a_folder_that_disappears_is_an_output_error_and_the_next_run_begins_anew(tmp_path, name, moment):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def gone(now):
+        if now == moment:
+            shutil.rmtree(folder)
+
+    def disturbed():
+        with opened(folder / name) as run:
+            gone("plan")
+            run.plan(planned(VIDEOS))
+            gone("video")
+            spool = Spool(run.spool_path(key_of("a.mp4")), SCHEMA)
+            spool.write(rows_to_batch(SCHEMA, make_rows(1), video="a.mp4"))
+            gone("spooled")
+            spool.finish(run.part_path(key_of("a.mp4")))
+            gone("commit")
+            entry = ReportEntry("a.mp4", "videos/a.mp4", "ok", rows=spool.rows, key=key_of("a.mp4"))
+            entries = [run.commit(entry)]
+            gone("merge")
+            path = run.merge(entries)
+            gone("finish")
+            run.finish(report_of(entries, path))
+
+    with pytest.raises(OutputError, match="cannot write"):
+        disturbed()
+    folder.mkdir(exist_ok=True)
+    (tmp_path / "other").mkdir()
+    for place in (folder, tmp_path / "other"):
+        small_run(place / name, VIDEOS)
+    assert names(folder) == names(tmp_path / "other")
+    for path in folder.rglob("*.parquet"):
+        if path.is_file():
+            assert path.read_bytes() == (tmp_path / "other" / path.relative_to(folder)).read_bytes()
+
+
+# -- many inputs -------------------------------------------------------------------------------
+
+
+def test_the_manifest_takes_a_small_share_of_the_time_however_long_it_is(output):
+    """Rewritten every two seconds, its length would make a run quadratic in the number of its inputs."""
+    videos = {f"{i}.mp4": i for i in range(20_000)}
+    with opened(output) as run:
+        run.plan(planned(videos))
+        started = time.monotonic()
+        run._write_manifest()
+        took = time.monotonic() - started
+        assert run._manifest_due - time.monotonic() > max(1.5, 20 * took)
+
+
+def test_old_and_new_videos_that_take_turns_are_merged_in_order(tmp_path):
+    videos = {f"{i}.mp4": i for i in range(12)}
+    small_run(tmp_path / "a.parquet", dict(list(videos.items())[::2]))
+    small_run(tmp_path / "a.parquet", videos)
+    small_run(tmp_path / "b.parquet", videos)
+    assert sha256(tmp_path / "a.parquet") == sha256(tmp_path / "b.parquet")
 
 
 def test_commit_gives_the_entry_of_the_report(output):
