@@ -7,6 +7,10 @@ because machines are noisy; figures are medians over the rounds. Networks have t
   neighbour (`aucli_models.plain`).
 - `ours`: the exact cheap form, in eval mode with batch norms folded, as `extract` runs it. On a GPU it also
   runs compiled (`compiled`) and as a CUDA graph (`graph`).
+- MDHR has other forms, in eval mode alone: `clip`, the authors' clips of 16 frames, and `track`, the next
+  frames of one long sequence, as `extract` runs it. A batch is so many frames, 16 or a multiple; `speedup` is
+  against `clip` (above 0.77: a frame of a track costs less than 1.3 times one of a clip). `track` has frames
+  in its neighbourhood that `clip` has not, so there is no `max_difference`.
 - On the CPU there is one thread by default; `images_per_cpu_s` counts the thread's own CPU time, which other
   programs disturb least; `speedup`, against `plain` in the same precision, is taken from it.
 - Large batches on the CPU run once, in a process of their own and after a batch of one picture: `runs` 1.
@@ -20,6 +24,7 @@ because machines are noisy; figures are medians over the rounds. Networks have t
     python benchmarks/bench_forward.py                      # two networks, a few minutes on one core
     python benchmarks/bench_forward.py --networks all --batches 1 8 64 --continue     # hours on one core
     python benchmarks/bench_forward.py --networks scc_resnet50.bp4d_intensity_stage1 --continue
+    python benchmarks/bench_forward.py --networks mdhr_resnet50.bp4d_stage1 --modes eval --batches 16
     python benchmarks/bench_forward.py --device cuda --networks me_graphau_swin_base.bp4d_stage2
 """
 
@@ -48,6 +53,8 @@ from aucli.training.losses import edge_loss, weighted_asymmetric_loss
 from aucli_models.au_points import UNIT
 from aucli_models.backbones import BACKBONES
 from aucli_models.fold import folded
+from aucli_models.mdhr import CLIP_FRAMES
+from aucli_models.mdhr_stream import Streams
 from aucli_models.open_graphau import MAIN_AUS
 from aucli_models.output import IntensityOutput
 from aucli_models.plain import to_plain
@@ -73,20 +80,19 @@ def spec_of(name: str) -> ModelSpec:
     """`open_graphau_resnet50.hybrid_stage2` as a spec."""
     try:
         head, tail = name.split(".")
-        system = next(s for s in ("me_graphau", "open_graphau", "scc") if head.startswith(f"{s}_"))
+        system = next(s for s in ("me_graphau", "open_graphau", "scc", "mdhr") if head.startswith(f"{s}_"))
         au_set, stage = tail.split("_stage")
         backbone = head.removeprefix(f"{system}_")
-        if system == "scc":
-            return ModelSpec(system, backbone, au_set, int(stage), 256, intensity=True)
-        return ModelSpec(system, backbone, au_set, int(stage))
-    except (ValueError, StopIteration):
+        size = 112 if BACKBONES[backbone].placed_tokens else 256 if system == "scc" else 224
+        return ModelSpec(system, backbone, au_set, int(stage), size, intensity=system == "scc")
+    except (ValueError, KeyError, StopIteration):
         raise SystemExit(f"{name!r} is no network: write for instance {DEFAULT[0]}") from None
 
 
 @dataclass(frozen=True)
 class Case:
     name: str
-    form: str  # plain, ours, compiled, graph
+    form: str  # plain, ours, compiled, graph; of mdhr clip, track
     precision: str
     batch: int
     training: bool
@@ -98,7 +104,10 @@ class Case:
         torch.set_num_threads(self.threads)
         spec = spec_of(self.name)
         torch.manual_seed(0)
-        network = scc(spec) if spec.system == "scc" else golden.loaded(spec, golden.formula_state(spec))
+        if spec.system in ("scc", "mdhr"):
+            network = at_random(spec)
+        else:
+            network = golden.loaded(spec, golden.formula_state(spec))
         if self.form == "plain":
             network = to_plain(network)
         elif not self.training:
@@ -106,7 +115,7 @@ class Case:
         network = network.to(self.device, memory_format=torch.channels_last)
         network.train(self.training).requires_grad_(self.training)
         images = golden.normalised(golden.images(1, self.batch))
-        images = F.interpolate(images, spec.input_size) if spec.system == "scc" else images
+        images = F.interpolate(images, spec.input_size)
         images = images.to(self.device, memory_format=torch.channels_last)
         labels = (torch.rand(self.batch, len(spec.au_names)) < 0.4).float().to(self.device)
         return network, images, labels
@@ -141,6 +150,24 @@ class Case:
 
             return step
 
+        if self.form == "track":
+            streams = Streams(network)
+
+            def go_on():
+                with torch.inference_mode(), torch.autocast(kind, dtype, enabled=dtype is not None):
+                    ((_, found),) = streams.push(images, ["one"] * len(images))
+                return found
+
+            go_on()  # from the second call on as many outputs come as frames
+            return go_on
+
+        def clips():
+            with torch.inference_mode(), torch.autocast(kind, dtype, enabled=dtype is not None):
+                return network(images.unflatten(0, (-1, CLIP_FRAMES))).probabilities
+
+        if self.form == "clip":
+            return clips
+
         def evaluate():
             with torch.inference_mode():
                 out = forward()
@@ -149,20 +176,22 @@ class Case:
         return captured(evaluate) if self.form == "graph" else evaluate
 
 
-def scc(spec: ModelSpec):
+def at_random(spec: ModelSpec):
     """A network with random weights and batch norms that have seen a few pictures."""
     network = create_model(spec).train()
+    pictures = F.interpolate(golden.normalised(golden.images(2, 2)), spec.input_size)
     with torch.no_grad():
-        network(F.interpolate(golden.normalised(golden.images(2, 2)), spec.input_size))
+        network(pictures.unsqueeze(0) if spec.system == "mdhr" else pictures)
     return network.eval()
 
 
 def work(case: Case) -> dict[str, float]:
     """What a picture costs in eval mode; nothing for other cases, whose work is the same or not counted."""
-    if case.training or case.precision != "fp32" or case.form not in ("plain", "ours"):
+    if case.training or case.precision != "fp32" or case.form in ("compiled", "graph"):
         return {}
+    run = case.runner(*case.build())
     with FlopCounterMode(display=False) as counter:
-        case.runner(*case.build())()
+        run()
     return {"gmac_per_image": round(counter.get_total_flops() / 2e9 / case.batch, 3)}
 
 
@@ -283,13 +312,16 @@ def available(device: str) -> int:
     return 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
 
 
-def forms(device: str, *, training: bool) -> list[str]:
+def forms(name: str, device: str, *, training: bool) -> list[str]:
+    """The first is the one that others are compared with."""
+    if name.startswith("mdhr"):
+        return [] if training else ["clip", "track"]
     return ["plain", "ours", *(["compiled", "graph"] if device != "cpu" and not training else [])]
 
 
 def run_once(row: dict[str, object], case: Case) -> list[tuple[dict[str, object], list[tuple[float, float]]]]:
     """The row with its seconds, or nothing where it does not fit; fills in the row."""
-    found = in_fresh_process(case, 1)
+    found = in_fresh_process(case, CLIP_FRAMES if case.form == "clip" else 1)
     if found is None:
         row["left_out"] = f"needs more than {SHARE * available('cpu') / 2**30:.0f} GiB"
         return []
@@ -299,6 +331,8 @@ def run_once(row: dict[str, object], case: Case) -> list[tuple[dict[str, object]
 
 def add_differences(rows: list[dict[str, object]], outputs: dict[tuple[str, str], torch.Tensor]) -> None:
     for row in rows:
+        if row["form"] in ("clip", "track"):
+            continue
         key = row["precision"], row["form"]
         other = {"plain": "plain", "ours": "plain"}.get(row["form"], "ours")
         reference = ("fp32", other if row["precision"] == "fp32" else row["form"])
@@ -313,7 +347,7 @@ def measure(name: str, batch: int, training: bool, args: argparse.Namespace) -> 
     large = args.device == "cpu" and batch >= LARGE
     rows, running, single = [], [], []
     for precision in args.precisions:
-        for form in forms(args.device, training=training):
+        for form in forms(name, args.device, training=training):
             case = Case(name, form, precision, batch, training, args.device, args.threads)
             mode = "train" if training else "eval"
             row = {"network": name, "mode": mode, "batch": batch, "precision": precision, "form": form}
@@ -340,12 +374,13 @@ def measure(name: str, batch: int, training: bool, args: argparse.Namespace) -> 
             seconds.append(timed(run, args.device))
     which = 1 if args.device == "cpu" else 0  # CPU time, or wall time with a GPU
     timed_rows = single + [(row, seconds) for (row, _), seconds in zip(running, times, strict=True)]
-    plain = {row["precision"]: seconds for row, seconds in timed_rows if row["form"] == "plain"}
+    first = ("plain", "clip")
+    plain = {row["precision"]: seconds for row, seconds in timed_rows if row["form"] in first}
     for row, seconds in timed_rows:
         row["images_per_s"] = round(batch / statistics.median(wall for wall, _ in seconds), 2)
         if args.device == "cpu":
             row["images_per_cpu_s"] = round(batch / statistics.median(cpu for _, cpu in seconds), 2)
-        if row["form"] != "plain" and row["precision"] in plain:
+        if row["form"] not in first and row["precision"] in plain:
             ratios = (a[which] / b[which] for a, b in zip(plain[row["precision"]], seconds, strict=True))
             row["speedup"] = round(statistics.median(ratios), 2)
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
@@ -373,7 +408,8 @@ def main() -> None:
     wanted = args.precisions or (["fp32"] if on_cpu else list(DTYPES))
     args.precisions = ["fp32", *(precision for precision in wanted if precision != "fp32")]
     for name in names:
-        spec_of(name)
+        if spec_of(name).system == "mdhr" and any(batch % CLIP_FRAMES for batch in batches):
+            raise SystemExit(f"{name}: give --batches of {CLIP_FRAMES} frames or a multiple")
     torch.set_num_threads(args.threads)
     file = args.result or f"bench_forward_{args.device.replace(':', '')}"
     about = {"device": args.device, "threads": args.threads, "rounds": args.rounds}

@@ -58,7 +58,10 @@ def _show(result: TrainResult) -> None:
         known = f": {found}" if found else ""
         console.print(f"Stage {stage.stage}, epoch {stage.epoch}{known}", markup=False, soft_wrap=True)
         if card.intensity:
-            console.print(f"Intensities of use: {', '.join(card.intensity_aus) or 'none'}", markup=False)
+            # A model of intensities alone writes all of them; those that agree badly are weak.
+            weak_ones = () if card.probabilities else card.weak_aus
+            of_use = [au for au in card.intensity_aus if au not in weak_ones]
+            console.print(f"Intensities of use: {', '.join(of_use) or 'none'}", markup=False)
         weak = f" (weak AUs: {', '.join(card.weak_aus)})" if card.weak_aus else ""
         console.print(f"Written: {path}{weak}", markup=False, soft_wrap=True)
     if result.difference is not None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aucli.errors import CheckpointError, DownloadError, UsageError
 from aucli.training.carry_over import as_stage1_graph, carry_over
-from aucli.training.stages import Transfer, transfer_all, transfer_stage1
+from aucli.training.stages import Transfer, transfer_all, transfer_backbone, transfer_stage1
 from aucli.zoo.card import Card
 from aucli.zoo.catalogue import find
 from aucli.zoo.network import build, fill, read_weights
@@ -74,23 +74,26 @@ def start_from(start: Start, network: nn.Module, spec: ModelSpec) -> Transfer:
     A stage-1 model fills a stage-2 network but for its graph, a model of the same AU set and stage all of
     it. Of a model of another AU set the AUs in common carry over (see `carry_over`), and of ME-GraphAU's
     stage 2 to its stage 1 the graph too. A read-out of intensities begins anew where the model has none.
+    Of a model of another system only the backbone carries over.
 
     Raises:
         DownloadError: ImageNet weights cannot be fetched.
         UsageError: there are none for this backbone.
-        CheckpointError: the model is of another system or backbone, or of stage 2 where stage 1 of
-            OpenGraphAU is trained.
+        CheckpointError: the model is of another backbone, or of stage 2 where stage 1 of OpenGraphAU is
+            trained.
     """
     if start.card is None or start.network is None:
         if start.name == SCRATCH:
             return Transfer((), tuple(network.state_dict()), ())
         return _from_imagenet(network, spec)
     card = start.card
-    if (card.system, card.backbone) != (spec.system, spec.backbone):
+    if card.backbone != spec.backbone:
         raise CheckpointError(
             f"--init {start.name}: it is {card.system} on {card.backbone}, not {spec.system} on "
             f"{spec.backbone}"
         )
+    if card.system != spec.system:
+        return transfer_backbone(start.network, network)
     if card.au_set != spec.au_set or (card.stage, spec.stage, card.system) == (2, 1, "me_graphau"):
         return _of_others(start, card, network, spec)
     if card.stage == spec.stage:

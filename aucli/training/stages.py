@@ -10,6 +10,7 @@ from torch import nn
 from aucli_models.graph import EdgeGraph, GatedGraphLayer, NeighbourGraph
 from aucli_models.me_graphau import MEGraphAU
 
+_BACKBONE = "backbone."
 _GRAPH = ("graph.", "edge_fc.")
 _INTENSITY = "intensity_head."
 
@@ -41,12 +42,27 @@ def transfer_all(source: nn.Module, network: nn.Module) -> Transfer:
     return _transfer(source, network, "the networks differ", without=())
 
 
+def transfer_backbone(source: nn.Module, network: nn.Module) -> Transfer:
+    """Copy the backbone of a network of another system; `pixels to tokens` is the same task in all of them.
+
+    Raises:
+        ValueError: another backbone.
+    """
+    keys = tuple(key for key in network.state_dict() if key.startswith(_BACKBONE))
+    return _copied(source, network, keys, "the backbones differ")
+
+
 def _transfer(source: nn.Module, network: nn.Module, what: str, *, without: tuple[str, ...]) -> Transfer:
     """Copy all but the keys that begin so, and but the read-out of intensities where one of both has none."""
     old, new = source.state_dict(), network.state_dict()
-    filled = tuple(
+    keys = tuple(
         key for key in new if not key.startswith(without) and (key in old or not key.startswith(_INTENSITY))
     )
+    return _copied(source, network, keys, what)
+
+
+def _copied(source: nn.Module, network: nn.Module, filled: tuple[str, ...], what: str) -> Transfer:
+    old, new = source.state_dict(), network.state_dict()
     for key in filled:
         if key not in old or old[key].shape != new[key].shape:
             raise ValueError(f"{what} at {key}: train both with one backbone and AU set")

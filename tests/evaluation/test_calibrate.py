@@ -3,7 +3,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from PIL import Image
 from sklearn.metrics import f1_score
 
 import aucli
@@ -13,9 +16,13 @@ from aucli.evaluation.fit import GOOD_ICC, fit
 from aucli.evaluation.metrics import platt
 from aucli.sinks.metadata import read_metadata
 from aucli.zoo import load
+from aucli.zoo.card import IMAGENET_MEAN, IMAGENET_STD
 from aucli.zoo.catalogue import find
+from aucli_models.au import AU_SETS
 from tests.cli.commands import EXAMPLES
 from tests.evaluation.folders import FACES, card_file, disfa_lists, install_folds
+from tests.models import small_mdhr
+from tests.models.small_mdhr import moving, small
 
 
 @pytest.fixture
@@ -123,6 +130,35 @@ def test_a_card_without_calibration_keeps_its_outputs_where_nothing_was_fitted(t
     assert result.card.thresholds["AU12"] == 0.5
     assert result.path.name == "own_calibrated.json"
     assert load(str(result.path))[1].calibration == result.card.calibration
+
+
+def test_a_model_of_motion_is_fitted_to_clips(tmp_path):
+    """Labels are made of what the network gives for the recording as one clip, so only who reads the pictures
+    so, in the order of time, can decide all of them rightly.
+    """
+    count, aus = 24, AU_SETS["disfa"]
+    pixels = moving(1, count, 4)[0]
+    pixels = ((pixels - pixels.min()) / (pixels.max() - pixels.min()) * 255).byte()
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    images = (pixels / 255 - mean) / std
+    with torch.inference_mode():
+        as_clip = small("disfa")(images.unsqueeze(0)).probabilities[0]
+        one_by_one = small("disfa")(images.unsqueeze(1).expand(-1, 16, -1, -1, -1)).probabilities[:, 0]
+    labels = (as_clip > as_clip.median(0).values).int().numpy()
+    alone = (one_by_one > one_by_one.median(0).values).int().numpy()
+    assert (alone != labels).any(0).all()
+    table = pd.DataFrame(labels, columns=aus).assign(subject="anna", video="one", frame=range(count))
+    table["split"], table["path"] = "val", [f"{number}.png" for number in range(count)]
+    for path, picture in zip(table["path"], pixels, strict=True):
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(tmp_path / path)
+    table.sample(frac=1, random_state=0).to_csv(tmp_path / "labels.csv", index=False)
+    model = small_mdhr.card_file(tmp_path, "disfa")
+    result = calibrate(Request("table", tmp_path, str(model), tmp_path / "new", device="cpu"))
+    assert result.left == {}
+    assert {au: figures["f1"] for au, figures in result.card.validation.items()} == dict.fromkeys(aus, 1.0)
+    network, card = load(str(result.path))
+    assert (card.clip_frames, card.frame_rate) == (16, 25.0)
+    assert network.au_names == aus
 
 
 @pytest.mark.parametrize(

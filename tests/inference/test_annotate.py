@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import av
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from aucli.config import ExtractConfig
@@ -24,6 +25,8 @@ from aucli.sinks.draw.look import Look
 from aucli.sinks.draw.palette import THEMES
 from aucli.zoo.catalogue import find
 from tests.clips import RECIPES, VFR_PTS, packets, pan_over, photo_astronaut, truncate, write_clip
+from tests.models.small_mdhr import card_file
+from tests.zoo.scc_model import save_model
 
 FRAMES = 12
 CONFIG = ExtractConfig(jobs=1, detect_every=4)
@@ -130,6 +133,46 @@ def test_rows_of_an_extraction_give_the_same_video_without_a_model(run, videos, 
     assert len(one) == len(other) == FRAMES
     # x264 does not always give the same bytes for the same pictures where their size is no multiple of 16.
     assert max(np.abs(a - b).mean() for a, b in zip(one, other, strict=True)) < 0.5
+
+
+def test_a_model_of_motion_is_drawn_at_once_as_from_its_rows(videos, tmp_path):
+    """Its numbers come frames late; each must be drawn on its own frame all the same."""
+    clip, config = videos / "a.mp4", replace(CONFIG, model=str(card_file(tmp_path)))
+    entry = run_annotate([clip], tmp_path / "at_once.mp4", config).report.entries[0]
+    assert (entry.status, entry.faces, entry.tracks) == ("ok", FRAMES, 1)
+    run_extract([clip], tmp_path / "rows.parquet", config)
+    run_annotate([clip], tmp_path / "from_rows.mp4", CONFIG, rows_from=tmp_path / "rows.parquet")
+    one, other = pictures(tmp_path / "at_once.mp4"), pictures(tmp_path / "from_rows.mp4")
+    assert len(one) == len(other) == FRAMES
+    assert max(np.abs(a - b).mean() for a, b in zip(one, other, strict=True)) < 0.5
+    # And it is this model's values that are drawn: another model's numbers change the picture.
+    run_annotate([clip], tmp_path / "builtin.mp4", CONFIG)
+    built_in = pictures(tmp_path / "builtin.mp4")
+    assert min(np.abs(a - b).mean() for a, b in zip(one, built_in, strict=True)) > 0.5
+
+
+def test_heatmaps_tint_the_face_and_stand_beside_the_picture(videos, tmp_path):
+    """Against the same model's video without them."""
+    config = replace(CONFIG, model=str(save_model(tmp_path)))
+    for name, look in (("with", Look(heatmaps=True)), ("without", Look())):
+        result = run_annotate([videos / "a.mp4"], tmp_path / f"{name}.mp4", config, look=look)
+        assert result.report.entries[0].status == "ok"
+    drawn, plain = pictures(tmp_path / "with.mp4"), pictures(tmp_path / "without.mp4")
+    run_extract([videos / "a.mp4"], tmp_path / "rows.parquet", config)
+    rows = pq.read_table(tmp_path / "rows.parquet").to_pandas().set_index("frame")
+    assert len(drawn) == len(plain) == len(rows) == FRAMES
+    height, width = plain[0].shape[:2]
+    assert drawn[0].shape[0] == height
+    assert drawn[0].shape[1] > 1.5 * width
+    down, across = np.mgrid[:height, :width]
+    for frame, row in rows.iterrows():
+        x, y = row["face_x"] + row["face_w"] / 2, row["face_y"] + row["face_h"] / 2
+        on_face = np.hypot((across - x) / row["face_w"], (down - y) / row["face_h"]) < 0.5
+        far = np.hypot((across - x) / row["face_w"], (down - y) / row["face_h"]) > 1.5
+        apart = np.abs(drawn[frame][:, :width] - plain[frame]).mean(2)
+        assert apart[on_face].mean() > 4
+        assert apart[far].mean() < 3  # compressed together with something else
+        assert drawn[frame][:, width:].std() > 20
 
 
 def test_rows_are_drawn_on_copies_and_refused_for_all_other_files(videos, extraction, tmp_path):

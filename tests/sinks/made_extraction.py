@@ -28,15 +28,25 @@ CITATIONS = ("Luo et al., Learning & drawing graphs, IJCAI 2022", "A talk in {Ro
 
 
 def write_extraction(
-    path, videos, *, aus=("AU4", "AU12", "AU12L"), intensity_aus=(), thresholds=None, report=True, **card
+    path,
+    videos,
+    *,
+    aus=("AU4", "AU12", "AU12L"),
+    intensity_aus=(),
+    probabilities=True,
+    thresholds=None,
+    report=True,
+    **card,
 ):
     """Videos: name -> {"times": [...], "subject": "P1", "tracks": {0: {"AU12": [...], "AU12_int": [...]}}}.
 
     A NaN is null in the file; a track is not seen in a frame in which it has only NaN. `valid` may
-    stand among the values. An AU that is not named is 0 everywhere.
+    stand among the values. An AU that is not named is 0 everywhere. Without `probabilities` it is of a model
+    that gives intensities alone.
     """
     with_subject = any("subject" in video for video in videos.values())
-    schema = output_schema(aus, intensity_aus=intensity_aus, with_subject=with_subject)
+    given = {"with_probabilities": probabilities, "with_occurrences": probabilities}
+    schema = output_schema(aus, intensity_aus=intensity_aus, with_subject=with_subject, **given)
     batches, entries = [], []
     for name, video in videos.items():
         rows = list(_rows(name, video, aus, intensity_aus))
@@ -58,6 +68,8 @@ def write_extraction(
         "thresholds": dict.fromkeys(aus, 0.5) | (thresholds or {}),
         "intensity_aus": list(intensity_aus),
     }
+    if not probabilities:
+        whole_card |= {"thresholds": {}, "probabilities": False, "intensity": True}
     metadata = output_metadata(
         schema,
         entries,

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,15 @@ def start(arguments, *, ranks=1, **environ):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def wait_for(condition, process, seconds=120):
+    """Until it holds; the process must not end before."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.002)
 
 
 def finish(process, code=0):

@@ -1,7 +1,11 @@
 """Clips as the authors' dataset classes make them, and a run that trains on some."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
+import torch
 
 from aucli.datasets.labelled import LabelledFaces
 from aucli.errors import UsageError
@@ -9,12 +13,14 @@ from aucli.evaluation.run import Request, evaluate
 from aucli.training.batches import Examples, batches
 from aucli.training.clips import clips_of
 from aucli.training.distributed import Ranks
+from aucli.training.events import StageStarted
 from aucli.training.options import TrainConfig
 from aucli.training.run import train
 from aucli.zoo import load
 from aucli_models.au import AU_SETS
 from tests.evaluation.folders import disfa_lists
 from tests.models import golden
+from tests.training.runs import FACES, assert_same_weights, epochs, finish, start, wait_for
 
 LISTS = golden.manifest("mdhr_lists_bp4d")
 
@@ -99,26 +105,79 @@ def test_single_pictures_are_refused(faces):
         clips_of(faces, np.arange(0, len(faces), 2), "bp4d", 16)
 
 
-def test_a_trained_model_reads_clips_and_can_be_tested(tmp_path):
-    """Three steps on six recordings of 18 pictures, from random weights."""
-    root, out = tmp_path / "disfa", tmp_path / "run"
-    disfa_lists(root, per_person=18)
-    config = TrainConfig(
-        "me-lists", root, out, fold=1, arch="mdhr_resnet10_small", epochs=(1,), batch_size=2, device="cpu",
-        hold_out=True,
-    )  # fmt: skip
-    result = train(config)
+def config(root, out, **changed):
+    """Two epochs of two steps on five recordings of 16 pictures, from random weights; one is kept back."""
+    given = {
+        "fold": 1, "arch": "mdhr_resnet10_small", "epochs": (2,), "batch_size": 4, "device": "cpu",
+        "hold_out": True,
+    } | changed  # fmt: skip
+    return TrainConfig("me-lists", root, out, **given)
+
+
+def command(root, out, *more):
+    """The same on the command line."""
+    return [
+        *("train", "--dataset", "me-lists", "--root", str(root), "--out", str(out), "--fold", "1"),
+        *("--arch", "mdhr_resnet10_small", "--epochs", "2", "--batch-size", "4", "--device", "cpu"),
+        *("--hold-out", *map(str, more)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def disfa(tmp_path_factory):
+    root = tmp_path_factory.mktemp("lists") / "disfa"
+    disfa_lists(root, per_person=16)
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(disfa, tmp_path_factory):
+    """The run that nobody disturbed: its folder and its result."""
+    out = tmp_path_factory.mktemp("whole")
+    return out, train(config(disfa, out))
+
+
+def test_a_trained_model_reads_clips_and_can_be_tested(disfa, whole):
+    _, result = whole
     (card,) = result.cards
     assert card.name == "mdhr_resnet10_small.disfa_fold1"
     assert (card.clip_frames, card.frame_rate) == (16, 20.0)
-    (history,) = result.stages[0].history
-    assert np.isfinite([history["train_loss"], history["mean_f1"]]).all()
+    _, last = result.stages[0].history  # figures are taken after every 25th epoch and the last
+    assert np.isfinite([last["train_loss"], last["mean_f1"]]).all()
     network, _ = load(str(result.paths[0]))
     assert network.au_names == AU_SETS["disfa"]
     request = Request(
-        "me-lists", root, [str(result.paths[0])], fold=1, clips="official", device="cpu", draws=0
+        "me-lists", disfa, [str(result.paths[0])], fold=1, clips="official", device="cpu", draws=0
     )
     assert evaluate(request).tested[0].scores.subjects == 3
+
+
+def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(disfa, whole, tmp_path):
+    checkpoint = tmp_path / "stage1.checkpoint"
+    process = start(command(disfa, tmp_path, "--save-every", 0))
+    wait_for(checkpoint.exists, process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    done = torch.load(checkpoint, weights_only=True)["state"]["engine"]["step"]
+    assert 0 < done < 4
+    events = []
+    train(config(disfa, tmp_path), events.append)
+    assert [event.done for event in events if isinstance(event, StageStarted)] == [done]
+    assert_same_weights(whole[0], tmp_path)
+
+
+def test_two_ranks_have_the_losses_and_figures_of_one(disfa, whole, tmp_path):
+    """Batches of three and two clips: the ranks share the first of them unevenly."""
+    finish(start(command(disfa, tmp_path, "--quiet"), ranks=2))
+    both = zip(whole[1].stages[0].history, epochs(tmp_path), strict=True)
+    for one, two in both:
+        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=3e-4)
+    assert two["val_loss"] == pytest.approx(one["val_loss"], rel=3e-4)
+    assert two["f1"] == pytest.approx(one["f1"], abs=1e-6)
+    # One process takes over what two have done.
+    events = []
+    train(config(disfa, tmp_path), events.append)
+    assert [event.done for event in events if isinstance(event, StageStarted)] == [4]
 
 
 @pytest.mark.parametrize(
@@ -131,8 +190,6 @@ def test_a_trained_model_reads_clips_and_can_be_tested(tmp_path):
     ],
 )
 def test_what_cannot_be_trained_is_refused(tmp_path, changed, message):
-    from tests.training.runs import FACES
-
     given = {"arch": "mdhr_resnet10_small", "au_set": "disfa", "device": "cpu"} | changed
     with pytest.raises(UsageError, match=message):
         train(TrainConfig("synthfaces", FACES, tmp_path / "run", **given))

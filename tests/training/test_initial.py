@@ -170,6 +170,24 @@ def test_stage_2_of_me_graphau_goes_back_to_the_stage_1_that_it_began_with(tmp_p
         torch.testing.assert_close(again.eval()(images).probabilities, stage1.eval()(images).probabilities)
 
 
+@pytest.mark.parametrize(("system", "au_set"), [("mdhr", "disfa"), ("scc", "disfa_intensity")])
+def test_of_another_system_the_backbone_carries_over(tmp_path, system, au_set):
+    old = saved(tmp_path, spec("synth", 2))
+    given = ModelSpec(system, "resnet10_small", au_set, 1, 112, intensity=system == "scc")
+    new, begun = create_model(given), create_model(given)
+    begun.load_state_dict(new.state_dict())
+    transfer = start_from(read_start(str(tmp_path / "start.json")), new, given)
+    assert {key.split(".")[0] for key in transfer.filled} == {"backbone"}
+    assert {key for key in new.state_dict() if key.startswith("backbone.")} == set(transfer.filled)
+    assert same(old, new, [key for key in transfer.filled if not key.endswith("num_batches_tracked")])
+    assert same(begun, new, transfer.fresh)
+    images = torch.randn(2, 3, 112, 112)
+    with torch.inference_mode():
+        tokens = new.eval().backbone(images)
+        want = old.eval().backbone(images)
+    torch.testing.assert_close(tokens[0] if system == "mdhr" else tokens, want, rtol=0, atol=0)
+
+
 def test_the_authors_checkpoint_is_a_start(tmp_path):
     given = spec(backbone="resnet18")
     torch.manual_seed(1)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 import torch
@@ -10,15 +9,7 @@ import torch
 from aucli.errors import CheckpointError, OutputError, UsageError
 from aucli.training.events import EpochDone, StageStarted
 from aucli.training.run import train
-from tests.training.runs import STEPS, assert_same_weights, config, finish, options, start
-
-
-def wait_for(condition, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.002)
+from tests.training.runs import STEPS, assert_same_weights, config, finish, options, start, wait_for
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ class AnnotatorTableExporter:
 
     def contents(self, schema: pa.Schema) -> Contents:
         return Contents(
-            remarks=(how_found(), "The columns coder, agree and note are for the coder to fill in")
+            remarks=(how_found(schema), "The columns coder, agree and note are for the coder to fill in")
         )
 
     def write(self, file: BinaryIO, path: Path, videos: Iterable[VideoRows]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from aucli.series.course import Signal
 from aucli.series.events import Event, EventSettings, find_events
 from aucli.sinks.extraction import ExtractedVideo
-from aucli.sinks.tables.analysis import intensity_threshold
+from aucli.sinks.tables.analysis import INTENSITY_THRESHOLD, intensity_threshold
 from aucli.sinks.tables.courses import column_of, read_courses
 from aucli_models.au import facs_order
 
@@ -58,11 +58,14 @@ def events_of(video: ExtractedVideo, schema: pa.Schema) -> Iterator[AuEvent]:
                 yield AuEvent(track.track, signal.au, event, *(int(track.frames[place]) for place in places))
 
 
-def how_found() -> str:
-    """The rule in words, with its numbers."""
+def how_found(schema: pa.Schema) -> str:
+    """The rule in words, with its numbers. schema: of the extraction's rows."""
     pause, least = SETTINGS.max_gap_seconds, SETTINGS.min_duration_seconds
+    begin = "begin at the model's threshold"
+    if all(name.endswith("_int") for name in schema.names if name.startswith("AU")):
+        begin = f"begin from intensity {INTENSITY_THRESHOLD:g} on"
     return (
-        f"Events begin at the model's threshold and end below {SETTINGS.leave:g} times that; pauses "
+        f"Events {begin} and end below {SETTINGS.leave:g} times that; pauses "
         f"up to {pause:g} s are bridged, events shorter than {least:g} s dropped; "
         "faces that are not valid are left out"
     )

@@ -46,7 +46,7 @@ class ElanExporter:
     def contents(self, schema: pa.Schema) -> Contents:
         with_probability = any(name.endswith("_prob") for name in schema.names)
         peak = "probability" if with_probability else "intensity (0 to 5)"
-        return Contents(remarks=(how_found(), f"An annotation's value is the peak {peak} of its AU"))
+        return Contents(remarks=(how_found(schema), f"An annotation's value is the peak {peak} of its AU"))
 
     def write(self, file: BinaryIO, path: Path, videos: Iterable[VideoRows]) -> tuple[str, ...]:
         remarks: tuple[str, ...] = ()

@@ -31,8 +31,10 @@ function setLegend(legend) {
   state.aus = legend.aus;
   state.thresholds = Float32Array.from(legend.aus, (au) => au.threshold);
   state.measure = legend.measure;
-  const what = legend.measure === "intensity" ? ", intensity: 1.00 is 5 (FACS E)" : "";
+  const ofIntensity = legend.measure === "intensity";
+  const what = ofIntensity ? ", intensity: 1.00 is 5 (FACS E)" : "";
   byId("model").textContent = `${legend.model}, ${legend.aus.length} AUs${what}`;
+  if (ofIntensity) byId("help-measure").textContent = "Curves are fifths of the intensity: 1.00 is 5 (FACS E).";
 }
 
 let aboutVideo = null; // the notice of the video that is open
