@@ -173,9 +173,10 @@ def campaign(numbers: list[int], seed: int, jobs: int) -> dict[str, object]:
             limits=LIMITS,
         )
         with closing(results):
-            for task, result in results:
-                if isinstance(result, TaskFailure):
-                    result = {"number": task.payload, "outcome": kind_of(result), "reason": result.reason}  # noqa: PLW2901
+            for task, found in results:
+                result = found
+                if isinstance(found, TaskFailure):
+                    result = {"number": task.payload, "outcome": kind_of(found), "reason": found.reason}
                 outcomes[result["outcome"]] += 1
                 pixels_differ += bool(result.get("pixels_differ"))
                 if "mutation" in result:

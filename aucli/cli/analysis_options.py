@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 _WHAT, _WHEN = "What is looked at", "When an AU is on"
 
-Extraction = Annotated[
-    Path, typer.Argument(metavar="OUT.PARQUET", help="What extract has written: its file or its folder.")
-]
 Aus = Annotated[
     str | None,
     typer.Option(
@@ -75,18 +72,9 @@ MaxGap = Annotated[
 ENTER, LEAVE, MIN_DURATION, MAX_GAP = 1.0, 0.8, 0.1, 0.2
 
 
-def read_options(
-    *,
-    au: str | None,
-    baseline: str | None,
-    all_faces: bool,
-    threshold: list[str] | None,
-    enter: float,
-    leave: float,
-    min_duration: float,
-    max_gap: float,
-) -> Options:
-    """The options as typed, checked as far as possible without the extraction.
+def read_options(given: Mapping[str, Any]) -> Options:
+    """The options as typed (the parameters of Typer's context), checked as far as possible without the
+    extraction.
 
     Raises:
         UsageError: one of them is not what it should be.
@@ -95,12 +83,13 @@ def read_options(
     from aucli.series.events import EventSettings
     from aucli.sinks.tables.analysis import Options
 
+    au, baseline = given["au"], given["baseline"]
     return Options(
         aus=None if au is None else [name for name in au.split(",") if name.strip()],
-        thresholds=_thresholds(threshold or []),
-        events=EventSettings(enter, leave, min_duration, max_gap),
+        thresholds=_thresholds(given["threshold"] or []),
+        events=EventSettings(given["enter"], given["leave"], given["min_duration"], given["max_gap"]),
         baseline=None if baseline is None else read_baseline(baseline),
-        with_invalid=all_faces,
+        with_invalid=given["all_faces"],
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from aucli.cli.options import one_of_option, output_option, value_option
 from aucli.config import ClipMode, DetectorName, Precision, load_settings, override, read_settings
 from aucli.errors import UsageError
 
@@ -16,17 +17,6 @@ if TYPE_CHECKING:  # the rooms are loaded when the command runs
 
 _DRAWING, _FILE, _MODEL, _RUN = "What is drawn", "The video written", "The analysis", "The run"
 _ANALYSIS = ("model", "device", "precision", "detector", "detect_every", "min_face", "max_faces", "clips")
-
-
-def _option(panel: str, metavar: str, text: str) -> Any:
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel)
-
-
-def _one_of(panel: str, names: Any, text: str) -> Any:
-    choices = list(get_args(names))
-    return typer.Option(
-        metavar="|".join(choices), help=text, rich_help_panel=panel, autocompletion=lambda: choices
-    )
 
 
 def annotate(
@@ -38,12 +28,9 @@ def annotate(
     *,
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE|FOLDER/",
-            help="Video to write (.mp4, .mov, .mkv), or a folder. Default: clip.annotated.mp4 beside it.",
-            rich_help_panel=_FILE,
+        output_option(
+            "Video to write (.mp4, .mov, .mkv), or a folder. Default: clip.annotated.mp4 beside it.",
+            panel=_FILE,
         ),
     ] = None,
     rows_from: Annotated[
@@ -55,7 +42,7 @@ def annotate(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    top: Annotated[int, _option(_DRAWING, "N", "AUs in the panel beside a face.")] = 5,
+    top: Annotated[int, value_option(_DRAWING, "N", "AUs in the panel beside a face.")] = 5,
     landmarks: Annotated[
         bool, typer.Option("--landmarks", help="The five landmarks.", rich_help_panel=_DRAWING)
     ] = False,
@@ -87,13 +74,13 @@ def annotate(
             rich_help_panel=_DRAWING,
         ),
     ] = False,
-    theme: Annotated[str, _option(_DRAWING, "dark|light", "Colours of panels and time line.")] = "dark",
+    theme: Annotated[str, value_option(_DRAWING, "dark|light", "Colours of panels and time line.")] = "dark",
     scale: Annotated[
-        float, _option(_FILE, "FACTOR", "Size of the picture: 2 is twice as wide and high, 0.5 half.")
+        float, value_option(_FILE, "FACTOR", "Size of the picture: 2 is twice as wide and high, 0.5 half.")
     ] = 1.0,
     codec: Annotated[
         str,
-        _option(
+        value_option(
             _FILE,
             "auto|NAME",
             "Encoder: libx264, libx265, libsvtav1, or h264_ or hevc_ with nvenc, videotoolbox, qsv or amf. "
@@ -102,31 +89,36 @@ def annotate(
     ] = "auto",
     crf: Annotated[
         int | None,
-        _option(_FILE, "N", "Quality, 0 is best. Default: 20 for H.264, 22 for HEVC, 30 for libsvtav1."),
+        value_option(_FILE, "N", "Quality, 0 is best. Default: 20 for H.264, 22 for HEVC, 30 for libsvtav1."),
     ] = None,
     model: Annotated[
-        str | None, _option(_MODEL, "NAME|PATH", "A model's name or file. Default: builtin.")
+        str | None, value_option(_MODEL, "NAME|PATH", "A model's name or file. Default: builtin.")
     ] = None,
-    detector: Annotated[str | None, _one_of(_MODEL, DetectorName, "Face detector. Default: mtcnn.")] = None,
+    detector: Annotated[
+        str | None, one_of_option(_MODEL, DetectorName, "Face detector. Default: mtcnn.")
+    ] = None,
     detect_every: Annotated[
         str | None,
-        _option(_MODEL, "N|auto", "Detect in every Nth frame and follow the faces between. Default: auto."),
+        value_option(
+            _MODEL, "N|auto", "Detect in every Nth frame and follow the faces between. Default: auto."
+        ),
     ] = None,
     min_face: Annotated[
-        str | None, _option(_MODEL, "PIXELS", "Shorter side of the smallest face looked for. Default: 40.")
+        str | None,
+        value_option(_MODEL, "PIXELS", "Shorter side of the smallest face looked for. Default: 40."),
     ] = None,
     max_faces: Annotated[
-        str | None, _option(_MODEL, "N", "At most N faces in a frame. Default: all.")
+        str | None, value_option(_MODEL, "N", "At most N faces in a frame. Default: all.")
     ] = None,
     device: Annotated[
-        str | None, _option(_MODEL, "auto|cpu|cuda[:0,1]", "Where to compute. Default: auto.")
+        str | None, value_option(_MODEL, "auto|cpu|cuda[:0,1]", "Where to compute. Default: auto.")
     ] = None,
     precision: Annotated[
-        str | None, _one_of(_MODEL, Precision, "Arithmetic of the network. Default: auto.")
+        str | None, one_of_option(_MODEL, Precision, "Arithmetic of the network. Default: auto.")
     ] = None,
     clips: Annotated[
         str | None,
-        _one_of(
+        one_of_option(
             _MODEL,
             ClipMode,
             "For models that read motion: a track as one clip, or the authors' length. Default: track.",
@@ -134,7 +126,7 @@ def annotate(
     ] = None,
     jobs: Annotated[
         str | None,
-        _option(
+        value_option(
             _RUN, "auto|N", "Processes on the CPU, or on each GPU. Default: auto, one for each core or GPU."
         ),
     ] = None,

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from aucli.cli import analysis_options as shared
+from aucli.cli.options import Extraction
 
 
 def events(
-    extraction: shared.Extraction,
+    context: typer.Context,
+    extraction: Extraction,
     *,
     output: Annotated[
         Path | None,
@@ -34,16 +36,7 @@ def events(
     An event begins when a value reaches the threshold and ends when it falls below a lower one. Times are
     those of the video's frames; an event that a track's beginning or end cuts off is marked.
     """
-    options = shared.read_options(
-        au=au,
-        baseline=baseline,
-        all_faces=all_faces,
-        threshold=threshold,
-        enter=enter,
-        leave=leave,
-        min_duration=min_duration,
-        max_gap=max_gap,
-    )
+    options = shared.read_options(context.params)
     from aucli.cli.analysis_tables import show_events, show_notes  # these import pyarrow and rich
     from aucli.cli.models.shared import print_json
     from aucli.cli.summary import stdout_console

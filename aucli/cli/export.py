@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from aucli.cli.options import Extraction, output_option
 from aucli.errors import UsageError
 
 FORMATS = ("openface", "pyfeat", "libreface", "csv", "json", "elan", "annotator-table")
@@ -14,9 +15,7 @@ FORMATS = ("openface", "pyfeat", "libreface", "csv", "json", "elan", "annotator-
 
 
 def export(
-    extraction: Annotated[
-        Path, typer.Argument(metavar="OUT.PARQUET", help="What extract has written: its file or its folder.")
-    ],
+    extraction: Extraction,
     *,
     format_name: Annotated[
         str | None,
@@ -26,12 +25,9 @@ def export(
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE|FOLDER/",
-            help="csv, json and annotator-table write one file, the others one per video into a folder. "
-            "Default: out.csv, out.jsonl, out_openface/, ... beside the input.",
+        output_option(
+            "csv, json and annotator-table write one file, the others one per video into a folder. "
+            "Default: out.csv, out.jsonl, out_openface/, ... beside the input."
         ),
     ] = None,
     videos: Annotated[

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
+from aucli.cli.options import one_of_option, output_option, value_option
 from aucli.config import (
     SETTINGS,
     ClipMode,
@@ -27,25 +28,6 @@ from aucli.errors import UsageError
 
 _EXAMPLE = "for instance: aucli extract videos/ -o out.parquet"
 _FRAMES, _FACES, _MODEL, _RUN = "Which frames", "Which faces", "Model and speed", "The run"
-
-
-def _value(panel: str, metavar: str, text: str, *, default: str | None = None) -> Any:
-    return typer.Option(metavar=metavar, help=_with_default(text, default), rich_help_panel=panel)
-
-
-def _one_of(panel: str, names: Any, text: str, *, default: str | None = None) -> Any:
-    choices = list(get_args(names))
-    return typer.Option(
-        metavar="|".join(choices),
-        help=_with_default(text, default),
-        rich_help_panel=panel,
-        autocompletion=lambda: choices,
-    )
-
-
-def _with_default(text: str, default: str | None) -> str:
-    # Not Typer's own: to it every default is None, "not given here".
-    return f"{text} Default: {default}." if default else text
 
 
 def _switch(name: str, text: str) -> Any:
@@ -66,24 +48,25 @@ def extract(
     *,
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE|FOLDER/",
-            help="Parquet file to write; a folder gets one file per video. Also s3://bucket/out.parquet.",
-            rich_help_panel=_RUN,
+        output_option(
+            "Parquet file to write; a folder gets one file per video. Also s3://bucket/out.parquet.",
+            panel=_RUN,
         ),
     ] = None,
-    every: Annotated[str | None, _value(_FRAMES, "N", "Every Nth frame.", default="1")] = None,
+    every: Annotated[str | None, value_option(_FRAMES, "N", "Every Nth frame.", default="1")] = None,
     fps: Annotated[
-        str | None, _value(_FRAMES, "F", "At most F frames a second (instead of --every).")
+        str | None, value_option(_FRAMES, "F", "At most F frames a second (instead of --every).")
     ] = None,
-    start: Annotated[str | None, _value(_FRAMES, "TIME", "From here: 90.5, 1:30.5 or 0:01:30.5.")] = None,
-    end: Annotated[str | None, _value(_FRAMES, "TIME", "Up to here, not included.")] = None,
-    detector: Annotated[str | None, _one_of(_FACES, DetectorName, "Face detector.", default="mtcnn")] = None,
+    start: Annotated[
+        str | None, value_option(_FRAMES, "TIME", "From here: 90.5, 1:30.5 or 0:01:30.5.")
+    ] = None,
+    end: Annotated[str | None, value_option(_FRAMES, "TIME", "Up to here, not included.")] = None,
+    detector: Annotated[
+        str | None, one_of_option(_FACES, DetectorName, "Face detector.", default="mtcnn")
+    ] = None,
     detect_every: Annotated[
         str | None,
-        _value(
+        value_option(
             _FACES,
             "N|auto",
             "Detect in every Nth frame and follow the faces between; auto: about one in 0.12 s.",
@@ -91,30 +74,31 @@ def extract(
         ),
     ] = None,
     min_face: Annotated[
-        str | None, _value(_FACES, "PIXELS", "Shorter side of the smallest face looked for.", default="40")
+        str | None,
+        value_option(_FACES, "PIXELS", "Shorter side of the smallest face looked for.", default="40"),
     ] = None,
     max_faces: Annotated[
-        str | None, _value(_FACES, "N", "At most N faces in a frame.", default="all")
+        str | None, value_option(_FACES, "N", "At most N faces in a frame.", default="all")
     ] = None,
     primary: Annotated[
-        str | None, _one_of(_FACES, PrimaryRule, "One person per video, chosen by this rule.")
+        str | None, one_of_option(_FACES, PrimaryRule, "One person per video, chosen by this rule.")
     ] = None,
     model: Annotated[
         str | None,
-        _value(_MODEL, "NAME|PATH", "A model's name or file, see aucli models.", default="builtin"),
+        value_option(_MODEL, "NAME|PATH", "A model's name or file, see aucli models.", default="builtin"),
     ] = None,
     device: Annotated[
-        str | None, _value(_MODEL, "auto|cpu|cuda[:0,1]", "Where to compute.", default="auto")
+        str | None, value_option(_MODEL, "auto|cpu|cuda[:0,1]", "Where to compute.", default="auto")
     ] = None,
     decoder: Annotated[
-        str | None, _one_of(_MODEL, DecoderName, "Video decoder; auto uses the GPU's.", default="auto")
+        str | None, one_of_option(_MODEL, DecoderName, "Video decoder; auto uses the GPU's.", default="auto")
     ] = None,
     precision: Annotated[
-        str | None, _one_of(_MODEL, Precision, "Arithmetic of the network.", default="auto")
+        str | None, one_of_option(_MODEL, Precision, "Arithmetic of the network.", default="auto")
     ] = None,
     clips: Annotated[
         str | None,
-        _one_of(
+        one_of_option(
             _MODEL,
             ClipMode,
             "For models that read motion: a whole track is one clip, or clips of the authors' length.",
@@ -122,21 +106,21 @@ def extract(
         ),
     ] = None,
     batch_size: Annotated[
-        str | None, _value(_MODEL, "auto|N", "Faces per call of the network.", default="auto")
+        str | None, value_option(_MODEL, "auto|N", "Faces per call of the network.", default="auto")
     ] = None,
     jobs: Annotated[
-        str | None, _value(_MODEL, "auto|N", "Processes on the CPU, or on each GPU.", default="auto")
+        str | None, value_option(_MODEL, "auto|N", "Processes on the CPU, or on each GPU.", default="auto")
     ] = None,
     profile: Annotated[
         str | None,
-        _value(
+        value_option(
             _RUN,
             "TRACE.JSON",
             "Time the stages: a table at the end, and a trace for https://ui.perfetto.dev.",
         ),
     ] = None,
     shard: Annotated[
-        str | None, _value(_RUN, "I/N", "Part I of N, for N machines; aucli merge joins their outputs.")
+        str | None, value_option(_RUN, "I/N", "Part I of N, for N machines; aucli merge joins their outputs.")
     ] = None,
     engine: Annotated[
         str | None,
@@ -148,15 +132,15 @@ def extract(
         ),
     ] = None,
     scheduler: Annotated[
-        str | None, _value(_RUN, "ADDRESS", "The Dask cluster's scheduler. Default: one made here.")
+        str | None, value_option(_RUN, "ADDRESS", "The Dask cluster's scheduler. Default: one made here.")
     ] = None,
     stall_seconds: Annotated[
         str | None,
-        _value(_RUN, "N", "Give a video up after N seconds without progress; 0: never.", default="300"),
+        value_option(_RUN, "N", "Give a video up after N seconds without progress; 0: never.", default="300"),
     ] = None,
     worker_memory: Annotated[
         str | None,
-        _value(
+        value_option(
             _RUN,
             "auto|GB",
             "Give a video up when its process takes more memory; auto: three quarters of what there is.",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from aucli.cli.options import output_option
 from aucli.errors import UsageError
 
 _EXAMPLE = "for instance: aucli merge out.*.parquet -o all.parquet"
@@ -20,12 +21,7 @@ def merge(
     *,
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE|FOLDER/",
-            help="Parquet file to write; a folder gets one file per video.",
-        ),
+        output_option("Parquet file to write; a folder gets one file per video."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No table; only what went wrong.")] = False,

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated
 
 import typer
 
+from aucli.cli.options import one_of_option
 from aucli.config import DecoderName, DetectorName
-
-
-def _one_of(names: Any, text: str) -> Any:
-    choices = list(get_args(names))
-    return typer.Option(metavar="|".join(choices), help=text, autocompletion=lambda: choices)
 
 
 def prepare(
@@ -34,7 +30,7 @@ def prepare(
     picture_format: Annotated[
         str, typer.Option("--format", metavar="jpg|png", help="Crops as JPEG of quality 95, or as PNG.")
     ] = "jpg",
-    detector: Annotated[str, _one_of(DetectorName, "Face detector.")] = "mtcnn",
+    detector: Annotated[str, one_of_option(None, DetectorName, "Face detector.")] = "mtcnn",
     detect_every: Annotated[
         str,
         typer.Option(
@@ -45,7 +41,7 @@ def prepare(
         int, typer.Option(metavar="PIXELS", help="Shorter side of the smallest face looked for.")
     ] = 40,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:0,1]", help="Where to compute.")] = "auto",
-    decoder: Annotated[str, _one_of(DecoderName, "Video decoder; auto is pyav.")] = "auto",
+    decoder: Annotated[str, one_of_option(None, DecoderName, "Video decoder; auto is pyav.")] = "auto",
     jobs: Annotated[
         str, typer.Option(metavar="auto|N", help="Processes on the CPU, or on each GPU.")
     ] = "auto",

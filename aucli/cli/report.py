@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from aucli.cli import analysis_options as shared
+from aucli.cli.options import Extraction
 
 
 def report(
-    extraction: shared.Extraction,
+    context: typer.Context,
+    extraction: Extraction,
     *,
     output: Annotated[
         Path | None,
@@ -37,16 +39,7 @@ def report(
     The page holds everything it shows and loads nothing. It says which model and thresholds were used, which
     inputs failed, and what to know before believing the figures.
     """
-    options = shared.read_options(
-        au=au,
-        baseline=baseline,
-        all_faces=all_faces,
-        threshold=threshold,
-        enter=enter,
-        leave=leave,
-        min_duration=min_duration,
-        max_gap=max_gap,
-    )
+    options = shared.read_options(context.params)
     from aucli.cli.analysis_tables import show_notes  # these import pyarrow and rich
     from aucli.sinks.tables.analysis import Analysis
     from aucli.viewer.report import check_place, write_report

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from aucli.cli import analysis_options as shared
+from aucli.cli.options import Extraction
 
 
 def summarise(
-    extraction: shared.Extraction,
+    context: typer.Context,
+    extraction: Extraction,
     *,
     output: Annotated[
         Path | None,
@@ -37,16 +39,7 @@ def summarise(
     For each person in each video. Each frame counts for the time that it is shown, so that neither a variable
     frame rate nor extract --every changes a figure.
     """
-    options = shared.read_options(
-        au=au,
-        baseline=baseline,
-        all_faces=all_faces,
-        threshold=threshold,
-        enter=enter,
-        leave=leave,
-        min_duration=min_duration,
-        max_gap=max_gap,
-    )
+    options = shared.read_options(context.params)
     from aucli.cli.analysis_tables import show_notes, show_summary  # these import pyarrow and rich
     from aucli.cli.models.shared import print_json
     from aucli.cli.summary import stdout_console

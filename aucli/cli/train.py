@@ -7,30 +7,29 @@ from typing import Annotated, Any
 
 import typer
 
+from aucli.cli.options import value_option
 from aucli.errors import UsageError
 
 _DATA, _NETWORK, _RECIPE, _SPEED, _RUN = "Data", "Network", "Recipe", "Speed", "The run"
 
 
-def _value(panel: str, metavar: str, text: str, *names: str) -> Any:
-    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel)
-
-
 def train(
     *,
     dataset: Annotated[
-        str, _value(_DATA, "NAME", "bp4d, disfa, hybrid, me-lists, synthfaces, or table for your own.")
+        str, value_option(_DATA, "NAME", "bp4d, disfa, hybrid, me-lists, synthfaces, or table for your own.")
     ],
-    root: Annotated[Path, _value(_DATA, "FOLDER", "Where the dataset lies.")],
-    out: Annotated[Path, _value(_RUN, "FOLDER", "Checkpoints, logs and models; the same goes on.")],
-    fold: Annotated[int | None, _value(_DATA, "1|2|3", "Train on what this fold does not test.")] = None,
+    root: Annotated[Path, value_option(_DATA, "FOLDER", "Where the dataset lies.")],
+    out: Annotated[Path, value_option(_RUN, "FOLDER", "Checkpoints, logs and models; the same goes on.")],
+    fold: Annotated[
+        int | None, value_option(_DATA, "1|2|3", "Train on what this fold does not test.")
+    ] = None,
     au_set: Annotated[
         str | None,
-        _value(_DATA, "NAME", "bp4d, disfa, hybrid, synth or synth_sided. Default: the dataset's own."),
+        value_option(_DATA, "NAME", "bp4d, disfa, hybrid, synth or synth_sided. Default: the dataset's own."),
     ] = None,
     hold_out: Annotated[
         bool,
-        _value(
+        value_option(
             _DATA,
             "",
             "Keep a sixth of the people back to validate on, where the protocol trains on them.",
@@ -39,7 +38,7 @@ def train(
     ] = False,
     arch: Annotated[
         str,
-        _value(
+        value_option(
             _NETWORK,
             "SYSTEM_BACKBONE",
             "For instance me_graphau_swin_base, open_graphau_resnet50, mdhr_resnet50.",
@@ -47,7 +46,7 @@ def train(
     ] = "me_graphau_resnet50",
     intensity: Annotated[
         bool,
-        _value(
+        value_option(
             _NETWORK,
             "",
             "Give intensities (0 to 5) too; for datasets that have them.",
@@ -55,11 +54,12 @@ def train(
         ),
     ] = False,
     stage: Annotated[
-        str, _value(_NETWORK, "1|2|both", "Stage 2 alone begins with --init, or with the stage 1 in --out.")
+        str,
+        value_option(_NETWORK, "1|2|both", "Stage 2 alone begins with --init, or with the stage 1 in --out."),
     ] = "both",
     init: Annotated[
         str | None,
-        _value(
+        value_option(
             _NETWORK,
             "imagenet|scratch|MODEL",
             "What to start from; MODEL: a name, a card, .safetensors, or the authors' .pth. "
@@ -67,11 +67,11 @@ def train(
         ),
     ] = None,
     size: Annotated[
-        int | None, _value(_NETWORK, "PIXELS", "Side of the crop, for ResNets. Default: 224.")
+        int | None, value_option(_NETWORK, "PIXELS", "Side of the crop, for ResNets. Default: 224.")
     ] = None,
     crop: Annotated[
         str | None,
-        _value(
+        value_option(
             _NETWORK,
             "SCALE,SHIFT",
             "How pictures with landmarks are cut, for instance 0.9,-0.1: larger is nearer; how far down. "
@@ -80,7 +80,7 @@ def train(
     ] = None,
     recipe: Annotated[
         str,
-        _value(
+        value_option(
             _RECIPE,
             "published|synth",
             "published: the values of the authors' code, also where the papers' text has others; "
@@ -88,46 +88,50 @@ def train(
         ),
     ] = "published",
     epochs: Annotated[
-        str | None, _value(_RECIPE, "N[,N]", "One number for each stage. Default: the recipe's.")
+        str | None, value_option(_RECIPE, "N[,N]", "One number for each stage. Default: the recipe's.")
     ] = None,
     batch_size: Annotated[
         int | None,
-        _value(
+        value_option(
             _RECIPE, "N", "Pictures (MDHR: clips) of an optimiser step, over all GPUs. Default: the recipe's."
         ),
     ] = None,
     lr: Annotated[
-        str | None, _value(_RECIPE, "RATE[,RATE]", "One number for each stage. Default: the recipe's.")
+        str | None, value_option(_RECIPE, "RATE[,RATE]", "One number for each stage. Default: the recipe's.")
     ] = None,
     select: Annotated[
         str | None,
-        _value(_RECIPE, "last|best-val", "Epoch to keep: the last, or the one with the best mean F1."),
+        value_option(_RECIPE, "last|best-val", "Epoch to keep: the last, or the one with the best mean F1."),
     ] = None,
     select_on: Annotated[
-        str, _value(_RECIPE, "val|test", "Whose figures; the published ones were selected on test.")
+        str, value_option(_RECIPE, "val|test", "Whose figures; the published ones were selected on test.")
     ] = "val",
-    seed: Annotated[int, _value(_RECIPE, "N", "Of all random numbers.")] = 0,
+    seed: Annotated[int, value_option(_RECIPE, "N", "Of all random numbers.")] = 0,
     device: Annotated[
-        str, _value(_SPEED, "auto|cpu|cuda[:0]", "Where to compute; several GPUs: start with torchrun.")
+        str, value_option(_SPEED, "auto|cpu|cuda[:0]", "Where to compute; several GPUs: start with torchrun.")
     ] = "auto",
     precision: Annotated[
-        str, _value(_SPEED, "auto|fp32|bf16|fp16", "Arithmetic. auto: bf16 on a GPU, fp32 on a CPU.")
+        str, value_option(_SPEED, "auto|fp32|bf16|fp16", "Arithmetic. auto: bf16 on a GPU, fp32 on a CPU.")
     ] = "auto",
     accumulate: Annotated[
-        int, _value(_SPEED, "N", "Compute a batch in N parts, one after another, to need less memory.")
+        int, value_option(_SPEED, "N", "Compute a batch in N parts, one after another, to need less memory.")
     ] = 1,
-    compile_: Annotated[bool, _value(_SPEED, "", "Let torch compile the network.", "--compile")] = False,
-    weights: Annotated[str, _value(_RUN, "fp32|fp16", "Type of the weights in the model's file.")] = "fp32",
+    compile_: Annotated[
+        bool, value_option(_SPEED, "", "Let torch compile the network.", "--compile")
+    ] = False,
+    weights: Annotated[
+        str, value_option(_RUN, "fp32|fp16", "Type of the weights in the model's file.")
+    ] = "fp32",
     name: Annotated[
-        str | None, _value(_RUN, "NAME", "Of the model. Default: from network, AU set, fold and stage.")
+        str | None, value_option(_RUN, "NAME", "Of the model. Default: from network, AU set, fold and stage.")
     ] = None,
     save_every: Annotated[
-        float, _value(_RUN, "SECONDS", "Between checkpoints; there is one after each epoch too.")
+        float, value_option(_RUN, "SECONDS", "Between checkpoints; there is one after each epoch too.")
     ] = 600.0,
     fresh: Annotated[
-        bool, _value(_RUN, "", "Start anew; do not go on with the run in --out.", "--fresh")
+        bool, value_option(_RUN, "", "Start anew; do not go on with the run in --out.", "--fresh")
     ] = False,
-    quiet: Annotated[bool, _value(_RUN, "", "No progress; only what went wrong.", "--quiet")] = False,
+    quiet: Annotated[bool, value_option(_RUN, "", "No progress; only what went wrong.", "--quiet")] = False,
 ) -> None:
     """Train a network for AUs: ME-GraphAU or OpenGraphAU in their two stages, MDHR or SCC in one.
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import typer
 
 from aucli.cli.leave import leave_at_once
+from aucli.cli.options import value_option
 from aucli.config import DetectorName, Precision, load_settings, override, read_settings
 from aucli.errors import UsageError
 
 _LIVE, _SERVER = "Live", "The page"
 _ANALYSIS = ("model", "device", "precision", "detector", "min_face", "max_faces")
-
-
-def _option(panel: str, metavar: str, text: str) -> Any:
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel)
 
 
 def view(
@@ -31,7 +28,7 @@ def view(
     *,
     videos: Annotated[
         list[Path] | None,
-        _option(
+        value_option(
             _SERVER, "FOLDER", "Where the videos lie now, if they were moved. May be given several times."
         ),
     ] = None,
@@ -54,26 +51,30 @@ def view(
         ),
     ] = 0,
     camera: Annotated[
-        str | None, _option(_LIVE, "N|DEVICE", "Show this camera live: 0 is the first one.")
+        str | None, value_option(_LIVE, "N|DEVICE", "Show this camera live: 0 is the first one.")
     ] = None,
     live: Annotated[
-        Path | None, _option(_LIVE, "VIDEO", "Play a video at its own speed, as if it were a camera.")
+        Path | None, value_option(_LIVE, "VIDEO", "Play a video at its own speed, as if it were a camera.")
     ] = None,
     model: Annotated[
-        str | None, _option(_LIVE, "NAME|PATH", "A model's name or file. Default: builtin.")
+        str | None, value_option(_LIVE, "NAME|PATH", "A model's name or file. Default: builtin.")
     ] = None,
     detector: Annotated[
-        str | None, _option(_LIVE, "|".join(get_args(DetectorName)), "Face detector. Default: mtcnn.")
+        str | None, value_option(_LIVE, "|".join(get_args(DetectorName)), "Face detector. Default: mtcnn.")
     ] = None,
     min_face: Annotated[
-        str | None, _option(_LIVE, "PIXELS", "Shorter side of the smallest face looked for. Default: 40.")
+        str | None,
+        value_option(_LIVE, "PIXELS", "Shorter side of the smallest face looked for. Default: 40."),
     ] = None,
-    max_faces: Annotated[str | None, _option(_LIVE, "N", "At most N faces in a frame. Default: all.")] = None,
+    max_faces: Annotated[
+        str | None, value_option(_LIVE, "N", "At most N faces in a frame. Default: all.")
+    ] = None,
     device: Annotated[
-        str | None, _option(_LIVE, "auto|cpu|cuda[:0]", "Where to compute. Default: auto.")
+        str | None, value_option(_LIVE, "auto|cpu|cuda[:0]", "Where to compute. Default: auto.")
     ] = None,
     precision: Annotated[
-        str | None, _option(_LIVE, "|".join(get_args(Precision)), "Arithmetic of the network. Default: auto.")
+        str | None,
+        value_option(_LIVE, "|".join(get_args(Precision)), "Arithmetic of the network. Default: auto."),
     ] = None,
 ) -> None:
     """A page on this machine: the videos with their faces, and the course of every action unit.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -55,15 +55,20 @@ def plan_annotate(
     Raises:
         UsageError: a file that cannot be written, is an input, or is somebody else's.
     """
-    tasks = _tasks(sources, output)
     given = {os.path.realpath(each) for each in inputs}
-    ours = {os.path.realpath(path) for task in tasks for path in task.candidates}
-    # In a folder lie the videos that an earlier run wrote there: they are no inputs.
-    sources = [
-        source
-        for source in sources
-        if os.path.realpath(source.path) in given or os.path.realpath(source.path) not in ours
-    ]
+
+    def without(written: Iterable[Path]) -> list[Source]:
+        # In a folder lie the videos that an earlier run wrote there: they are no inputs unless named.
+        ours = {os.path.realpath(path) for path in written} - given
+        return [source for source in sources if os.path.realpath(source.path) not in ours]
+
+    if output is not None and Path(output).is_file():
+        others = without([Path(output)])
+        if sources and not others:
+            raise UsageError(f"{output} would be written and is also the only input: choose another with -o")
+        sources = others
+    tasks = _tasks(sources, output)
+    sources = without(path for task in tasks for path in task.candidates)
     tasks = _tasks(sources, output)
     read = {os.path.realpath(source.path): source.path for source in sources}
     if rows_from is not None:

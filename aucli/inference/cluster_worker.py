@@ -53,6 +53,7 @@ def worker_facts(model: str, device: str, dask_worker: Any) -> WorkerFacts | Auc
         return error
 
 
+# Dask takes no plugin of another class. To mypy the class is Any, as the extra need not be installed.
 class VideoWorker(WorkerPlugin):  # type: ignore[misc]
     """Lives in each Dask worker for one run, also in those that join later.
 

@@ -25,6 +25,7 @@ from aucli.training.heatmap_objective import HeatmapObjective
 from aucli.training.landmarks import in_views
 from aucli.training.objective import Objective
 from aucli.training.optimiser import make_optimiser, set_rate
+from aucli.training.picture_objective import PictureObjective
 from aucli.training.recipe import StageRecipe
 from aucli.training.sam import SAM
 from aucli.training.stochastic_depth import Depths
@@ -104,13 +105,13 @@ class Engine:
             self.average = _placed(copy_of(network), self._device)
         self._clip_frames = clip_frames
         autocast = AUTOCAST[arithmetic.precision]
-        self.objective: Objective | ClipObjective | HeatmapObjective
+        self.objective: Objective
         if clip_frames is not None:
             self.objective = ClipObjective(network, recipe, au_weights, frames=clip_frames, autocast=autocast)
         elif isinstance(network, SCC):
             self.objective = HeatmapObjective(network, network.au_set, autocast=autocast)
         else:
-            self.objective = Objective(
+            self.objective = PictureObjective(
                 network,
                 recipe,
                 au_weights,
@@ -129,7 +130,7 @@ class Engine:
         self._parameters = [p for group in self._optimiser.param_groups for p in group["params"]]
         if arithmetic.compiled:
             self.objective.compile()
-        self._forward: Objective | ClipObjective | HeatmapObjective | DistributedDataParallel = self.objective
+        self._forward: Objective | DistributedDataParallel = self.objective
         if self._ranks.count > 1:
             with warnings.catch_warnings():
                 # The option's name is new in torch 2.15, and older ones know the old name only.

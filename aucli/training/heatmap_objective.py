@@ -6,21 +6,21 @@ Their penalty on the squares of weights is the optimiser's `weight_decay` (Adam'
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from aucli.datasets.au_places import weights_of_landmarks
+from aucli.training.counts import Counts
+from aucli.training.objective import Objective
 from aucli_models.au_points import au_of_point, heatmap_targets
 
 
-class HeatmapObjective(nn.Module):
-    """The loss of a part of a batch, as its share of the whole batch's loss: shares add up.
+class HeatmapObjective(Objective):
+    """See `Objective`; labels are not learned.
 
     Args:
         network: SCC of `create_model`. au_set: its AUs.
-        autocast: type of the network's arithmetic, None for float32. The loss is float32.
+        autocast: see `Objective`.
 
     Raises:
         UsageError: an AU of the set has no place, see `au_places`.
@@ -28,38 +28,33 @@ class HeatmapObjective(nn.Module):
 
     places: Tensor
     owner: Tensor
-    heads = None
 
     def __init__(self, network: nn.Module, au_set: str, *, autocast: torch.dtype | None = None) -> None:
-        super().__init__()
-        self.network: Any
-        self.network = network
-        self.autocast = autocast
+        super().__init__(network, autocast)
         self.register_buffer("places", torch.from_numpy(weights_of_landmarks(au_set)), persistent=False)
         self.register_buffer("owner", torch.tensor(au_of_point(au_set)), persistent=False)
         each = torch.bincount(self.owner).float()
         # How many of a batch's points are known is told by its known intensities and the points of an AU.
         self._points_per_au = float(each.mean())
 
-    def forward(
+    def _output(self, images: Tensor) -> Tensor:
+        heatmaps: Tensor = self.network(images).heatmaps
+        return heatmaps
+
+    def _loss(
         self,
-        images: Tensor,
-        _labels: Tensor,
+        output: Tensor,
+        labels: Tensor,
         intensity: Tensor | None,
-        counts: tuple[int, ...],
-        landmarks: Tensor | None = None,
+        landmarks: Tensor | None,
+        known: Counts,
     ) -> Tensor:
-        """Images (batch, 3, side, side) normalised; intensity (batch, aus), NaN where not coded; landmarks
-        (batch, 68, 2) in pixels of the images; counts as in `Counts`.
-        """
         assert intensity is not None  # `job` has checked that the data have both
         assert landmarks is not None
-        with torch.autocast(images.device.type, self.autocast, enabled=self.autocast is not None):
-            heatmaps = self.network(images).heatmaps
         placed = landmarks.isfinite().all(2).all(1, keepdim=True)  # all points of a face are known, or none
         intensities = intensity[:, self.owner].masked_fill(~placed, torch.nan)
         points = self.places @ landmarks.nan_to_num()
-        return heatmap_loss(heatmaps, points, intensities, count=counts[2] * self._points_per_au)
+        return heatmap_loss(output, points, intensities, count=known.intensities * self._points_per_au)
 
 
 def heatmap_loss(

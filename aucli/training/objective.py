@@ -1,61 +1,31 @@
-"""The loss of one stage: a network, its training heads, and what a batch contributes."""
+"""What the losses of all networks share; `*_objective` beside this file say what counts."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from aucli.training.auxiliary import NODE_INTENSITY, AuxiliaryHeads
+from aucli.training.auxiliary import AuxiliaryHeads
 from aucli.training.counts import Counts
-from aucli.training.losses import (
-    edge_loss,
-    intensity_loss,
-    node_places,
-    weighted_asymmetric_loss,
-)
-from aucli.training.recipe import StageRecipe
-from aucli_models.layers import IntensityHead
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """The loss of a part of a batch, as its share of the whole batch's loss: shares add up.
 
     Args:
         network: of `create_model`.
-        recipe: says which losses there are.
-        au_weights: float32 (aus,), see `losses.au_weights`.
-        size: pixels of the pictures' sides, which the heads' size depends on.
-        landmarks: whether the pictures have them, for a head that places them.
         autocast: type of the network's arithmetic, None for float32. Losses are float32.
     """
 
-    au_weights: Tensor
-    node_places: Tensor
-
-    def __init__(
-        self,
-        network: nn.Module,
-        recipe: StageRecipe,
-        au_weights: Tensor,
-        *,
-        size: int,
-        landmarks: bool = False,
-        autocast: torch.dtype | None = None,
-    ) -> None:
+    def __init__(self, network: nn.Module, autocast: torch.dtype | None) -> None:
         super().__init__()
         self.network: Any
         self.network = network
-        self.recipe = recipe
         self.autocast = autocast
-        self.register_buffer("au_weights", au_weights.float(), persistent=False)
-        self.register_buffer("node_places", node_places(self.network.au_names), persistent=False)
-        self._tokens: Tensor | None = None
-        self.heads: AuxiliaryHeads | None = None
-        if recipe.auxiliary:
-            self.heads = _auxiliary_heads(self.network, size, landmarks=landmarks)
-            network.get_submodule("backbone").register_forward_hook(self._keep_tokens)
+        self.heads: AuxiliaryHeads | None = None  # trained with the network and left out of the model
 
     def forward(
         self,
@@ -65,43 +35,23 @@ class Objective(nn.Module):
         counts: tuple[int, ...],
         landmarks: Tensor | None = None,
     ) -> Tensor:
-        """Images (batch, 3, side, side) normalised; labels and intensity (batch, aus); landmarks (batch, 68,
-        2) in pixels of the images; counts as in `Counts`.
+        """Images (batch, 3, side, side) normalised; labels (batch, aus) 1, 0 or -1; intensity (batch, aus)
+        and landmarks (batch, 68, 2) in pixels of the images, NaN where not known; counts as in `Counts`.
         """
-        known = Counts(*counts)
         with torch.autocast(images.device.type, self.autocast, enabled=self.autocast is not None):
-            nodes, edges = self.network.node_features(images)
-            edge_logits = None
-            if self.recipe.edge_weight and edges is not None:
-                edge_logits = self.network.edge_fc(edges).flatten(1, 2)
-        probabilities = self.network.head(nodes.float())
-        loss = weighted_asymmetric_loss(probabilities, labels, self.au_weights, count=known.labels)
-        if edge_logits is not None:
-            pairs = edge_loss(edge_logits.float(), labels[:, self.node_places], count=known.pairs)
-            loss = loss + self.recipe.edge_weight * pairs
-        if intensity is None:
-            intensity = torch.full_like(labels, torch.nan)
-        if self.network.intensity_head is not None:
-            read = self.network.intensity_head(nodes.float())
-            loss = loss + NODE_INTENSITY * intensity_loss(read, intensity, count=known.intensities)
-        if self.heads is not None:
-            assert self._tokens is not None
-            loss = loss + self.heads(self._tokens, nodes, labels, intensity, landmarks=landmarks, known=known)
-            self._tokens = None
-        return loss
+            output = self._output(images)
+        return self._loss(output, labels, intensity, landmarks, Counts(*counts))
 
-    def _keep_tokens(self, _module: nn.Module, _inputs: object, tokens: Tensor) -> None:
-        self._tokens = tokens
+    @abstractmethod
+    def _output(self, images: Tensor) -> Any:
+        """What the loss needs of the network."""
 
-
-def _auxiliary_heads(network: Any, size: int, *, landmarks: bool) -> AuxiliaryHeads:
-    with torch.no_grad():
-        tokens = network.eval().backbone(torch.zeros(1, 3, size, size))
-    head = network.head
-    aus = len(head.sc)
-    from_nodes = None
-    if network.intensity_head is None:
-        from_nodes = IntensityHead(
-            aus, network.channels, None if head.node_of_au is None else head.node_of_au.tolist()
-        )
-    return AuxiliaryHeads(aus, tokens.shape[1], tokens.shape[2], from_nodes, size=size if landmarks else None)
+    @abstractmethod
+    def _loss(
+        self,
+        output: Any,
+        labels: Tensor,
+        intensity: Tensor | None,
+        landmarks: Tensor | None,
+        known: Counts,
+    ) -> Tensor: ...

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from aucli.training.clip_objective import ClipObjective
-from aucli.training.heatmap_objective import HeatmapObjective
 from aucli.training.objective import Objective
 from aucli.training.recipe import StageRecipe
 from aucli.training.schedule import cosine_rate, dropping_rate
@@ -16,9 +14,7 @@ from aucli.training.schedule import cosine_rate, dropping_rate
 _GRAPH = ("graph.", "edge_fc.")
 
 
-def make_optimiser(
-    objective: Objective | ClipObjective | HeatmapObjective, recipe: StageRecipe
-) -> torch.optim.AdamW | torch.optim.Adam:
+def make_optimiser(objective: Objective, recipe: StageRecipe) -> torch.optim.AdamW | torch.optim.Adam:
     """AdamW, or Adam if the recipe says so, over all parameters of the network and of the training heads."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for key, parameter in objective.network.named_parameters():

@@ -6,7 +6,7 @@ import shutil
 import av
 import pytest
 
-from tests.cli.commands import EXAMPLES, aucli
+from tests.cli.commands import EXAMPLES, aucli, aucli_here
 
 
 @pytest.fixture(scope="module")
@@ -15,13 +15,13 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     shutil.copy(EXAMPLES / "two_people.mp4", folder / "two.mp4")
     (folder / "empty.mp4").touch()
-    done = aucli("extract", "two.mp4", "-o", "out.parquet", "--quiet", cwd=folder)
+    done = aucli_here("extract", "two.mp4", "-o", "out.parquet", "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
 def test_a_folder_with_a_bad_file_as_json(study):
-    done = aucli("annotate", ".", "--from", "out.parquet", "-o", "new", "--json", cwd=study)
+    done = aucli_here("annotate", ".", "--from", "out.parquet", "-o", "new", "--json", cwd=study)
     assert done.returncode == 3, done.stderr
     report = json.loads(done.stdout)
     assert report["exit_code"] == 3
@@ -51,7 +51,7 @@ def test_the_table_names_the_file_written_and_the_model(study, tmp_path):
     assert "Written: two.annotated.mp4" in done.stdout
     assert "Licence: MIT" in done.stdout
     assert "encoded by " in done.stdout
-    again = aucli("annotate", "two.mp4", *options, cwd=tmp_path)
+    again = aucli_here("annotate", "two.mp4", *options, cwd=tmp_path)
     assert "1 done before" in again.stderr
     assert again.stdout.split("1 inputs")[0].split()[:4] == done.stdout.split("1 inputs")[0].split()[:4]
     with av.open(str(tmp_path / "two.annotated.mp4")) as container:
@@ -60,7 +60,7 @@ def test_the_table_names_the_file_written_and_the_model(study, tmp_path):
 
 def test_rows_of_another_file(study, tmp_path):
     shutil.copy(EXAMPLES / "smile.mp4", tmp_path / "two.mp4")
-    done = aucli("annotate", "two.mp4", "--from", study / "out.parquet", "--quiet", cwd=tmp_path)
+    done = aucli_here("annotate", "two.mp4", "--from", study / "out.parquet", "--quiet", cwd=tmp_path)
     assert done.returncode == 4
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -89,7 +89,7 @@ def test_rows_of_another_file(study, tmp_path):
 )
 def test_wrong_use_is_one_line_and_writes_nothing(study, words, message):
     before = sorted(path.name for path in study.iterdir())
-    done = aucli("annotate", *words, cwd=study)
+    done = aucli_here("annotate", *words, cwd=study)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("aucli: ")

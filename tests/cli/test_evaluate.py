@@ -7,38 +7,22 @@ import base64
 import csv
 import json
 import re
-from dataclasses import dataclass
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 import aucli as package
-from aucli.cli.main import app
-from tests.cli.commands import EXAMPLES
+from tests.cli.commands import EXAMPLES, aucli_here
 from tests.cli.commands import aucli as in_a_process
 from tests.cli.test_wrong_use import refused
 from tests.evaluation.folders import FACES, disfa_folder, disfa_lists, install_folds
-
-
-@dataclass
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 @pytest.fixture
 def aucli(tmp_path, monkeypatch):
     """Runs the command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "120"})
-        assert isinstance(done.exception, SystemExit | None), done.exception
-        return Done(done.exit_code, done.stdout, done.stderr)
-
-    return run
+    return aucli_here
 
 
 ON_FACES = ["evaluate", "--dataset", "synthfaces", "--root", FACES]

@@ -9,19 +9,13 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
 from aucli.cli import analysis_options
-from aucli.cli.main import app
 from aucli.series.events import EventSettings
+from tests.cli.commands import aucli_here as aucli
 from tests.sinks.made_extraction import write_extraction
 
 TIMES = np.arange(50) / 25
-
-
-def aucli(*arguments):
-    """In this process, as starting one for each would take most of the time."""
-    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "120"})
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +38,7 @@ def out(tmp_path_factory):
 
 def test_events_as_a_table(out):
     done = aucli("events", out)
-    assert done.exit_code == 0, done.stderr
+    assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["a", "[bold].mp4", "0", "AU12", "0.400", "0.400", "1.200", "0.800", "0.90"] in lines
@@ -69,7 +63,7 @@ def test_events_as_a_table(out):
 def test_events_as_files(out, tmp_path):
     for name in ("events.csv", "events.parquet", "events.json"):
         done = aucli("events", out, "-o", tmp_path / name, "--au", "AU12", "--threshold", "AU12=0.2,AU12=0.3")
-        assert done.exit_code == 0, done.stderr
+        assert done.returncode == 0, done.stderr
         assert f"Written: {tmp_path / name}" in done.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "events.csv",
@@ -102,7 +96,7 @@ def test_json_goes_to_stdout_alone(out):
 
 def test_summary_as_tables(out, tmp_path):
     done = aucli("summary", out, "-o", tmp_path / "sums.csv")
-    assert done.exit_code == 0, done.stderr
+    assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["a", "[bold].mp4", "0", "2.0", "AU4", "60%", "1", "30.0", "0.40", "0.60"] in lines
     assert ["AU4", "AU12", "0.4", "10%"] in lines  # of 4 seconds of two people
@@ -159,7 +153,7 @@ def test_wrong_use_is_one_line(out, tmp_path, monkeypatch, command, arguments, w
     if command == "report" and "-o" not in arguments:
         arguments += ["-o", "page.html"]
     done = aucli(command, *arguments)
-    assert done.exit_code == 2
+    assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("aucli: ")
@@ -172,7 +166,7 @@ def test_wrong_use_is_one_line(out, tmp_path, monkeypatch, command, arguments, w
 def test_a_folder_that_cannot_be_written(out, command):
     place = f"/proc/page.{'html' if command == 'report' else 'csv'}"
     done = aucli(command, out, "-o", place)
-    assert done.exit_code in (1, 2)  # root finds out only when it tries
+    assert done.returncode in (1, 2)  # root finds out only when it tries
     assert place in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -180,7 +174,7 @@ def test_a_folder_that_cannot_be_written(out, command):
 def test_the_report_lies_beside_the_extraction_or_in_its_folder(out):
     done = aucli("report", out)
     assert done.stdout == f"Written: {out.with_suffix('.report.html')}\n"
-    assert aucli("report", out.parent).exit_code == 0
+    assert aucli("report", out.parent).returncode == 0
     for page in (out.with_suffix(".report.html"), out.parent / "report.html"):
         assert "a [bold].mp4, track 1" in page.read_text()
         page.unlink()

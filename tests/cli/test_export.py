@@ -8,7 +8,7 @@ import pytest
 
 from aucli.cli.export import FORMATS
 from aucli.sinks.export import ExportFormat
-from tests.cli.commands import aucli
+from tests.cli.commands import aucli_here as aucli
 from tests.sinks.export.extractions import extraction, rows_with
 
 

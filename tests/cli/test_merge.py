@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aucli.datatypes import Shard
-from tests.cli.commands import EXAMPLES, aucli
+from tests.cli.commands import EXAMPLES, aucli, aucli_here
 from tests.sinks.shards import small_shard
 
 EVERY = ("--every", "30", "--jobs", "1")
@@ -22,11 +22,11 @@ def study(tmp_path_factory):
         shutil.copy(EXAMPLES / "smile.mp4", folder / "videos" / f"{name}.mp4")
     shutil.copy(EXAMPLES / "two_people.mp4", folder / "videos" / "c.mp4")
     (folder / "videos" / "empty.mp4").touch()
-    whole = aucli("extract", "videos", "-o", "whole.parquet", *EVERY, cwd=folder)
+    whole = aucli_here("extract", "videos", "-o", "whole.parquet", *EVERY, cwd=folder)
     assert whole.returncode == 3, whole.stderr
-    for number in ("1", "2"):
+    for number, run in (("1", aucli), ("2", aucli_here)):
         # The number comes as in a SLURM array, by a variable.
-        done = aucli(
+        done = run(
             *("extract", "videos", "-o", f"out.{number}.parquet", *EVERY, "--quiet"),
             cwd=folder,
             AUCLI_SHARD=f"{number}/2",
@@ -36,7 +36,7 @@ def study(tmp_path_factory):
 
 
 def test_merged_shards_are_the_whole_run(study, tmp_path):
-    done = aucli(
+    done = aucli_here(
         "merge", "out.1.parquet", "out.2.parquet", "-o", tmp_path / "all.parquet", "--json", cwd=study
     )
     assert done.returncode == 3, done.stderr  # as the whole run: one input failed
@@ -57,14 +57,16 @@ def test_merged_shards_are_the_whole_run(study, tmp_path):
 
 
 def test_the_table_is_that_of_extract(study, tmp_path):
-    done = aucli("merge", "out.2.parquet", "out.1.parquet", "-o", tmp_path / "all.parquet", cwd=study)
+    done = aucli_here("merge", "out.2.parquet", "out.1.parquet", "-o", tmp_path / "all.parquet", cwd=study)
     rows = [line.split()[0] for line in done.stdout.splitlines() if ".mp4" in line and "failed " not in line]
     assert rows[:3] == ["a.mp4", "b.mp4", "c.mp4"]
     assert f"Written: {tmp_path / 'all.parquet'}" in done.stdout
 
 
 def test_a_dry_run_shows_the_share(study):
-    done = aucli("extract", "videos", "-o", "x.parquet", "--shard", "2/2", "--dry-run", "--json", cwd=study)
+    done = aucli_here(
+        "extract", "videos", "-o", "x.parquet", "--shard", "2/2", "--dry-run", "--json", cwd=study
+    )
     plan = json.loads(done.stdout)
     assert (plan["shard"]["number"], plan["shard"]["count"], plan["shard"]["inputs"]) == (2, 2, 4)
     assert len(plan["inputs"]) == len(plan["shard"]["positions"])
@@ -87,7 +89,7 @@ def test_a_dry_run_shows_the_share(study):
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_wrong_use_is_one_line_and_writes_nothing(study, arguments, words):
-    done = aucli(*arguments, cwd=study)
+    done = aucli_here(*arguments, cwd=study)
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith("aucli: ")
@@ -103,6 +105,6 @@ def test_other_versions_are_said_on_stderr(tmp_path):
     ]
     report = json.loads((tmp_path / "2.report.json").read_text())
     (tmp_path / "2.report.json").write_text(json.dumps({**report, "versions": {"torch": "9.9"}}))
-    done = aucli("merge", *outputs, "-o", tmp_path / "all.parquet", "--quiet")
+    done = aucli_here("merge", *outputs, "-o", tmp_path / "all.parquet", "--quiet")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"aucli: {outputs[1]} was made with torch 9.9 for None\n"

@@ -9,7 +9,8 @@ import sys
 import pandas as pd
 import pytest
 
-from tests.cli.commands import AUCLI, EXAMPLES, aucli
+from tests.cli.commands import AUCLI, EXAMPLES
+from tests.cli.commands import aucli_here as aucli
 from tests.cli.test_help import HEAVY, help_text
 from tests.datasets.recipes import write_disfa_person
 

@@ -12,14 +12,14 @@ from aucli.evaluation.scores import score
 from aucli.zoo.card import read_card
 from aucli.zoo.catalogue import find
 from aucli_models.au import AU_SETS
-from tests.models import scc_golden as golden
-from tests.zoo.scc_model import save_model
+from tests.models import golden_scc
+from tests.models.small_scc import card_file
 
 AUS = AU_SETS["bp4d_intensity"]
 
 
 def sample(card):
-    metrics = golden.manifest()["metrics"]
+    metrics = golden_scc.manifest()["metrics"]
     coded, read = (np.array(metrics[name], np.float32) for name in ("gt", "pred"))
     values = np.clip(read, 0, 5) / np.float32(5)
     return Sample(
@@ -30,8 +30,8 @@ def sample(card):
 
 
 def test_figures_of_the_official_code(tmp_path):
-    scores = score(sample(read_card(save_model(tmp_path))), draws=0)
-    want = golden.manifest()["metrics"]["per_au"]
+    scores = score(sample(read_card(card_file(tmp_path))), draws=0)
+    want = golden_scc.manifest()["metrics"]["per_au"]
     for ours, theirs in (("icc", "icc"), ("mae", "mae"), ("mse", "mse"), ("pearson", "pcc")):
         per_au = [figures[theirs] for figures in want]
         np.testing.assert_allclose(getattr(scores, ours), per_au, rtol=1e-5, err_msg=ours)
@@ -41,7 +41,7 @@ def test_figures_of_the_official_code(tmp_path):
 
 
 def test_an_au_is_present_from_grade_b_on(tmp_path):
-    card = read_card(save_model(tmp_path))
+    card = read_card(card_file(tmp_path))
     given = sample(card)
     np.testing.assert_allclose(given.thresholds, 0.4)
     assert not given.calibrated
@@ -56,12 +56,12 @@ def test_an_au_is_present_from_grade_b_on(tmp_path):
 
 
 def test_the_cards_own_thresholds_are_a_second_mode(tmp_path):
-    card = read_card(save_model(tmp_path, thresholds=dict.fromkeys(AUS, 3.0)))
+    card = read_card(card_file(tmp_path, thresholds=dict.fromkeys(AUS, 3.0)))
     assert set(score(sample(card), draws=0).modes) == {"protocol", "card"}
 
 
 def test_there_is_nothing_to_calibrate(tmp_path):
-    model = save_model(tmp_path)
+    model = card_file(tmp_path)
     with pytest.raises(UsageError, match="intensities alone: there is no probability to calibrate"):
         calibrate(Request("table", tmp_path, str(model), tmp_path / "out"))
 

@@ -229,6 +229,28 @@ def test_a_file_of_somebody_else_is_not_overwritten_and_our_own_is(videos, extra
     assert sizes == [200, 400]
 
 
+def test_the_file_of_an_earlier_run_is_no_input_where_it_lies_in_the_folder(videos, extraction, tmp_path):
+    output = tmp_path / "x.mp4"
+    shutil.copyfile(videos / "a.mp4", tmp_path / "clip.mp4")
+    written = []
+    for inputs in ([tmp_path], [tmp_path], [tmp_path / "*.mp4"]):
+        result = run_annotate(inputs, output, CONFIG, rows_from=extraction)
+        assert [(entry.video, entry.status) for entry in result.report.entries] == [("clip.mp4", "ok")]
+        written.append(output.stat().st_mtime_ns)
+    assert len(set(written)) == 1  # finished the first time
+    with pytest.raises(UsageError, match="one file for 2 videos"):
+        run_annotate([tmp_path, output], output, CONFIG)  # named, so it is meant
+    (tmp_path / "clip.mp4").unlink()
+    with pytest.raises(UsageError, match="is also the only input"):
+        run_annotate([tmp_path], output, CONFIG)
+    shutil.copyfile(videos / "side.mp4", output)
+    shutil.copyfile(videos / "a.mp4", tmp_path / "clip.mp4")
+    with pytest.raises(UsageError, match="was not written by aucli annotate"):
+        run_annotate([tmp_path], output, CONFIG)
+    with pytest.raises(UsageError, match="one file for 2 videos"):
+        run_annotate([tmp_path], tmp_path / "y.mp4", CONFIG)
+
+
 @pytest.mark.parametrize(
     ("inputs", "output", "message"),
     [

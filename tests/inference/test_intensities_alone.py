@@ -1,7 +1,9 @@
 """A model that gives intensities and no probabilities, through everything that reads an extraction."""
 
 from dataclasses import replace
+from itertools import islice
 
+import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -24,8 +26,9 @@ from aucli.viewer.report import report_page
 from aucli.viewer.rows import read_video_rows
 from aucli.zoo.card import read_card
 from aucli_models.au import AU_SETS
+from tests.clips import RECIPES
 from tests.inference.analysed import EXAMPLES
-from tests.zoo.scc_model import save_model
+from tests.models.small_scc import card_file
 
 AUS = AU_SETS["bp4d_intensity"]
 COLUMNS = ["AU06_int", "AU10_int", "AU12_int", "AU14_int", "AU17_int"]
@@ -33,7 +36,7 @@ COLUMNS = ["AU06_int", "AU10_int", "AU12_int", "AU14_int", "AU17_int"]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return save_model(tmp_path_factory.mktemp("model"))
+    return card_file(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +45,19 @@ def config(model):
 
 
 @pytest.fixture(scope="module")
-def extraction(config, tmp_path_factory):
+def clip(tmp_path_factory):
+    """The first frames of an example, at half its size."""
+    with av.open(str(EXAMPLES / "smile.mp4")) as container:
+        frames = [
+            frame.to_ndarray(format="rgb24")[::2, ::2] for frame in islice(container.decode(video=0), 12)
+        ]
+    return RECIPES["cfr_mp4"].write(tmp_path_factory.mktemp("video") / "clip.mp4", frames)
+
+
+@pytest.fixture(scope="module")
+def extraction(clip, config, tmp_path_factory):
     output = tmp_path_factory.mktemp("out") / "out.parquet"
-    result = run_extract([EXAMPLES / "smile.mp4"], output, config)
+    result = run_extract([clip], output, config)
     assert result.exit_code == 0
     return output
 
@@ -76,7 +89,7 @@ def test_a_batch_of_any_size_gives_the_same(model):
 
 
 def test_occurrences_only_where_the_card_has_thresholds(tmp_path):
-    card = read_card(save_model(tmp_path, thresholds=dict.fromkeys(AUS, 1.9)))
+    card = read_card(card_file(tmp_path, thresholds=dict.fromkeys(AUS, 1.9)))
     postprocess = Postprocess.of(card)
     found = Predictions(None, np.array([[1.8, 1.9, 5.0, 0.0, 2.0]], np.float32))
     intensities = postprocess.intensities(found.intensities)
@@ -85,10 +98,10 @@ def test_occurrences_only_where_the_card_has_thresholds(tmp_path):
     assert without.present(intensities) is None
 
 
-def test_occurrences_from_the_card_are_written(tmp_path):
-    model = save_model(tmp_path, thresholds=dict.fromkeys(AUS, 1.8))
+def test_occurrences_from_the_card_are_written(clip, tmp_path):
+    model = card_file(tmp_path, thresholds=dict.fromkeys(AUS, 1.8))
     run_extract(
-        [EXAMPLES / "smile.mp4"],
+        [clip],
         tmp_path / "o.parquet",
         ExtractConfig(model=str(model), jobs=1, selection=Selection(end_seconds=0.2)),
     )
@@ -125,8 +138,7 @@ def test_the_page_shows_fifths_and_says_so(extraction, model):
     assert [au["threshold"] for au in legend["aus"]] == [0.4] * 5
 
 
-def test_rows_are_drawn_and_heatmaps_with_the_network_only(extraction, config, tmp_path):
-    clip = EXAMPLES / "smile.mp4"
+def test_rows_are_drawn_and_heatmaps_with_the_network_only(clip, extraction, config, tmp_path):
     drawn = run_annotate([clip], tmp_path / "rows.mp4", ExtractConfig(jobs=1), rows_from=extraction)
     assert drawn.exit_code == 0
     assert drawn.report.entries[0].top_aus == ()

@@ -12,7 +12,7 @@ RUN = """
 import json, resource, sys
 from aucli.config import ExtractConfig
 from aucli.inference.extract import run_extract
-result = run_extract([sys.argv[1]], None, ExtractConfig(jobs=1))
+result = run_extract([sys.argv[1]], None, ExtractConfig(jobs=1, detect_every=12))
 print(json.dumps([resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, result.report.entries[0].rows]))
 """
 

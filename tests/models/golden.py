@@ -26,6 +26,11 @@ def arrays(name):
     return np.load(FOLDER / f"{name}.npz")
 
 
+def generator(key, seed):
+    """Of the numbers of a tensor or input by its name; all golden files share this rule."""
+    return np.random.Generator(np.random.PCG64(zlib.crc32(key.encode()) ^ seed))
+
+
 def rule_of(key, shape, dtype):
     """The rule of an entry of the authors' state dict, as the manifests name it (checked there)."""
     rules = (
@@ -45,7 +50,7 @@ def rule_of(key, shape, dtype):
 
 
 def formula(key, shape, rule, seed):
-    rng = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode()) ^ seed))
+    rng = generator(key, seed)
     if rule == "running_var":
         value = rng.uniform(0.5, 1.5, size=shape)
     elif rule in {"running_mean", "bias"}:

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from aucli_models.au_points import au_of_point, heatmap_targets, point_names, points_per_au, read_out
-from tests.models import scc_golden as golden
+from tests.models import golden, golden_scc
 
 
 def test_the_authors_points():
-    assert list(point_names("bp4d_intensity")) == golden.manifest()["point_names"]
+    assert list(point_names("bp4d_intensity")) == golden_scc.manifest()["point_names"]
     assert sum(points_per_au("disfa_intensity")) == 24
     assert [name for name in point_names("disfa_intensity") if name[2:4] in ("04", "09", "12")] == [
         "AU04_1", "AU09_1", "AU09_2", "AU09_3", "AU12_1", "AU12_2",
@@ -32,7 +32,7 @@ def test_targets():
 
 
 def test_read_out():
-    maps, want = golden.heatmaps(), golden.arrays("scc_readout")
+    maps, want = golden_scc.heatmaps(), golden.arrays("scc_readout")
     np.testing.assert_allclose(maps[:, ::16, ::16], want["heatmap_check"], rtol=1e-6)
     points, intensities = read_out(torch.from_numpy(maps.transpose(0, 3, 1, 2).copy()))
     np.testing.assert_array_equal(points.numpy(), want["decoded"][..., :2])

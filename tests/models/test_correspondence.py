@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from aucli_models.correspondence import SemanticCorrespondence, nearest, squared_distances
 from aucli_models.plain import PlainCorrespondence, to_plain
 from aucli_models.registry import ModelSpec, create_model
-from tests.models import scc_golden as golden
+from tests.models import golden, golden_scc
 
 LEVELS = [(1, 256, 256, 1), (2, 128, 1024, 2), (3, 64, 4096, 4)]
 
@@ -18,8 +18,8 @@ LEVELS = [(1, 256, 256, 1), (2, 128, 1024, 2), (3, 64, 4096, 4)]
 def test_blocks_of_the_official_code(level, count, values, step):
     """Tolerances of the golden README: an independent implementation agreed to 1.3e-5."""
     want = golden.arrays("scc_blocks")
-    nodes = torch.from_numpy(golden.nodes(f"scc/nodes/up{level}", count, values)).unsqueeze(0)
-    block = golden.network()[1].doublings[level - 1].correspondence
+    nodes = torch.from_numpy(golden_scc.nodes(f"scc/nodes/up{level}", count, values)).unsqueeze(0)
+    block = golden_scc.network()[1].doublings[level - 1].correspondence
     near = nearest(nodes)[0].numpy()
     np.testing.assert_array_equal(np.sort(near), np.sort(want[f"up{level}_knn"]))
     distances = squared_distances(nodes)[0, 0].numpy()

@@ -9,7 +9,7 @@ from aucli_models.correspondence import nearest
 from aucli_models.fold import folded
 from aucli_models.plain import to_plain
 from aucli_models.registry import ModelSpec, create_model
-from tests.models import scc_golden as golden
+from tests.models import golden, golden_scc
 
 TINY = ModelSpec("scc", "resnet10_small", "bp4d_intensity", 1, 112, intensity=True)
 
@@ -17,11 +17,11 @@ TINY = ModelSpec("scc", "resnet10_small", "bp4d_intensity", 1, 112, intensity=Tr
 @pytest.mark.parametrize("index", [0, 1])
 def test_official_numbers(index):
     """Tolerances of the golden README: heatmaps 0.1 of 1e3, intensities 2e-3, places exact."""
-    want = golden.arrays(golden.NAME)
-    spec, network = golden.network()
+    want = golden.arrays(golden_scc.NAME)
+    spec, network = golden_scc.network()
     assert (spec.au_set, spec.node_layout) == ("bp4d_intensity", "authors")
-    name = golden.manifest()["image_names"][index]
-    images = golden.network_input(golden.picture(name))
+    name = golden_scc.manifest()["image_names"][index]
+    images = golden_scc.network_input(golden_scc.picture(name))
     maps = network.backbone(images).mT.view(1, 2048, 8, 8)
     close(maps.mean((2, 3))[0], want[f"image{index}_block4_chmean"], 1e-4)
     for level, doubling in enumerate(network.doublings, 1):

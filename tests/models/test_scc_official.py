@@ -5,11 +5,11 @@ import torch
 
 from aucli_models.registry import create_model
 from aucli_models.scc_official import from_ours, is_training_state, recognise, to_ours
-from tests.models import scc_golden as golden
+from tests.models import golden_scc
 
 
 def shapes(points=10):
-    found = {name: tuple(shape) for name, shape, _, _ in golden.manifest()["tensors"]}
+    found = {name: tuple(shape) for name, shape, _, _ in golden_scc.manifest()["tensors"]}
     return found | {"out/weights": (1, 1, 64, points), "out/biases": (points,)}
 
 

@@ -14,7 +14,7 @@ from aucli.training.run import train
 from aucli.zoo import load
 from aucli.zoo.card import read_card
 from aucli_models.registry import ModelSpec, create_model
-from tests.models import scc_golden as golden
+from tests.models import golden, golden_scc
 from tests.training.runs import config
 
 TINY = ModelSpec("scc", "resnet10_small", "bp4d_intensity", 1, 112, intensity=True)
@@ -22,10 +22,10 @@ TINY = ModelSpec("scc", "resnet10_small", "bp4d_intensity", 1, 112, intensity=Tr
 
 def test_loss_of_the_official_code():
     want = golden.arrays("scc_heatmap_target")
-    maps = torch.from_numpy(golden.heatmaps()[:2].transpose(0, 3, 1, 2).copy())
+    maps = torch.from_numpy(golden_scc.heatmaps()[:2].transpose(0, 3, 1, 2).copy())
     points, intensities = (torch.from_numpy(want[name]) for name in ("points", "intensity"))
     loss = heatmap_loss(maps, points, intensities)
-    assert float(loss) == pytest.approx(golden.manifest()["loss"]["value"], rel=1e-6)
+    assert float(loss) == pytest.approx(golden_scc.manifest()["loss"]["value"], rel=1e-6)
     # Parts of a batch add up, and a map that nobody coded does not count.
     given = [(maps[i : i + 1], points[i : i + 1], intensities[i : i + 1]) for i in (0, 1)]
     parts = [heatmap_loss(*one, count=20) for one in given]
@@ -40,7 +40,7 @@ def test_loss_of_the_official_code():
 
 def lost(points, intensities):
     """What the maps of point 3 add to the sum of the golden loss."""
-    maps = torch.from_numpy(golden.heatmaps()[:2].transpose(0, 3, 1, 2).copy())
+    maps = torch.from_numpy(golden_scc.heatmaps()[:2].transpose(0, 3, 1, 2).copy())
     return 2 * heatmap_loss(maps[:, 3:4], points[:, 3:4], intensities[:, 3:4])
 
 
@@ -48,7 +48,7 @@ def test_schedule_of_the_official_code():
     recipe = stage_recipe("published", "scc", "resnet50", 1)
     assert (recipe.epochs, recipe.batch_size, recipe.augmentation) == (10, 16, "none")
     optimiser = torch.optim.Adam([{"params": [torch.zeros(1)], "factor": 1.0}])
-    for epoch, rate in golden.manifest()["lr_by_epoch"][: recipe.epochs]:
+    for epoch, rate in golden_scc.manifest()["lr_by_epoch"][: recipe.epochs]:
         for step in (100 * epoch, 100 * epoch + 99):
             assert set_rate(optimiser, recipe, step, 100 * recipe.epochs) == pytest.approx(rate)
 
@@ -62,8 +62,8 @@ def test_penalty_of_the_official_code():
     optimiser = make_optimiser(HeatmapObjective(network, "bp4d_intensity"), recipe)
     assert type(optimiser) is torch.optim.Adam
     decaying = [group for group in optimiser.param_groups if group["weight_decay"]]
-    assert [group["weight_decay"] for group in decaying] == [golden.manifest()["l2"]["scale"]]
-    assert len(decaying[0]["params"]) == golden.manifest()["l2"]["n_terms"]
+    assert [group["weight_decay"] for group in decaying] == [golden_scc.manifest()["l2"]["scale"]]
+    assert len(decaying[0]["params"]) == golden_scc.manifest()["l2"]["n_terms"]
 
 
 def test_the_loss_falls():

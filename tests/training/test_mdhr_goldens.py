@@ -59,6 +59,11 @@ def test_losses_are_the_authors():
     assert (weight * ce + wa).item() == pytest.approx(losses["total"], abs=1e-6)
 
 
+# Sums over faces and places that nearly cancel: float32 with one thread is 1.9e-3 of the largest value off
+# float32 with two, and 1.2e-2 off float64. In all other tensors even float64 is within 7e-6 of the authors'.
+CANCELLING = ("MFD.weight.weight", "global_linear.bn.bias")
+
+
 def test_a_step_in_train_mode():
     """Outputs, losses, gradients of all parameters and running statistics; one pass of ResNet-50."""
     want, info = golden.arrays("mdhr_train_bp4d_resnet50"), golden.manifest("mdhr_train_bp4d_resnet50")
@@ -86,13 +91,13 @@ def test_a_step_in_train_mode():
     assert gradients.keys() == info["grad_l2"].keys()
     for key, norm in info["grad_l2"].items():
         got = gradients[key].double().norm().item()  # float32 sums of 33 million squares are 0.3 % off
-        assert got == pytest.approx(norm, rel=2e-3, abs=2e-6), key
+        assert got == pytest.approx(norm, rel=2e-3, abs=2e-6), key  # float64 is 7e-4 off
     state = from_ours(spec, network.state_dict())
     for key in want.files:
         kind, _, name = key.partition(":")
         if kind == "grad":
-            scale = np.abs(want[key]).max()
-            np.testing.assert_allclose(gradients[name], want[key], rtol=0, atol=4e-3 * scale, err_msg=key)
+            tolerance = (4e-3 if name in CANCELLING else 5e-5) * np.abs(want[key]).max()
+            np.testing.assert_allclose(gradients[name], want[key], rtol=0, atol=tolerance, err_msg=key)
         elif kind == "after":
             np.testing.assert_allclose(state[name], want[key], rtol=1e-4, atol=1e-5, err_msg=key)
 
@@ -127,14 +132,25 @@ def test_pictures_for_tests_are_resized_whole():
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_pictures_for_training_are_changed_as_the_authors_do(number):
-    """Theirs are cut off to 8 bits after each of three changes, so darker by half a step each time."""
+    """Theirs are cut off to 8 bits after each of three changes. Cut off likewise, ours differ by Pillow's
+    whole greys alone; as they are, they are brighter by half a level for each change.
+    """
     want = golden.arrays("mdhr_preproc")
     left, top, flip, *factors = want["train_args"][number]
     cut = want["image"][int(top) : int(top) + 224, int(left) : int(left) + 224]
     cut = torch.from_numpy(cut.copy()).permute(2, 0, 1).float().unsqueeze(0) / 255
     if flip:
         cut = cut.flip(3)
-    changed = jittered(cut, torch.tensor([factors], dtype=torch.float32), torch.arange(3).unsqueeze(0))
-    got = normalised(changed[0])
-    assert np.abs(got - want[f"train{number}"]).max() <= 4 * LEVEL
-    assert np.abs(got - want[f"train{number}"]).mean() <= 1.6 * LEVEL
+    factors = torch.tensor([factors], dtype=torch.float32)
+    cut_off = cut
+    for change in range(3):
+        cut_off = jittered(cut_off, factors, torch.tensor([[change]]))
+        cut_off = (cut_off * 255 + 1e-4).floor() / 255
+    levels = 255 * np.array(IMAGENET_STD)[:, None, None]
+    apart = np.abs((normalised(cut_off[0]) - want[f"train{number}"]) * levels)
+    assert apart.max() < 2.1
+    assert apart.mean() < 0.4
+    changed = jittered(cut, factors, torch.arange(3).unsqueeze(0))
+    apart = np.abs((normalised(changed[0]) - want[f"train{number}"]) * levels)
+    assert apart.max() < 4
+    assert 0.5 < apart.mean() < 1.5

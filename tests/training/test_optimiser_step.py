@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from aucli.training.counts import Counts
-from aucli.training.objective import Objective
 from aucli.training.optimiser import make_optimiser, set_rate
+from aucli.training.picture_objective import PictureObjective
 from aucli.training.recipe import stage_recipe
 from aucli.training.sam import SAM, frozen_statistics
 from aucli_models.official import from_ours
@@ -56,7 +56,7 @@ def test_step_equals_the_official_one(spec):
     recipe = stage_recipe("published", spec.system, spec.backbone, spec.stage)
     assert recipe.edge_weight == (info["lambda"] if has_edges else 0)
     assert recipe.sam_rho == (info["sam"]["rho"] if info["sam"] else None)
-    objective = Objective(network, recipe, weights, size=224)
+    objective = PictureObjective(network, recipe, weights, size=224)
     counts = Counts.of(labels, None, spec.au_names)
     seen, edges = [], []
     network.head.register_forward_hook(lambda _module, _inputs, out: seen.append(out))

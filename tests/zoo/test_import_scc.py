@@ -10,7 +10,7 @@ from aucli.zoo.import_official import import_file
 from aucli.zoo.network import spec_of
 from aucli.zoo.published import generic
 from aucli.zoo.store import State, sha256_of, verify
-from tests.models import scc_golden as golden
+from tests.models import golden, golden_scc
 from tests.zoo import bundles
 
 
@@ -18,7 +18,7 @@ def test_the_authors_file_gives_the_official_numbers(tmp_path):
     """All the variables, with what Adam leaves beside them; the file by its name without an ending."""
     state = {"beta1_power": np.float32(0.9), "Variable": np.float32(5e-4)}
     state["out/biases/Adam"] = np.zeros(10, np.float32)
-    index = bundles.save(tmp_path / "snapshot_10.ckpt", golden.variables() | state)
+    index = bundles.save(tmp_path / "snapshot_10.ckpt", golden_scc.variables() | state)
     (entry,) = import_file(tmp_path / "snapshot_10.ckpt")
     assert verify(entry) is State.OK
     assert entry.card.recorded["source_file"] == "snapshot_10.ckpt.index"
@@ -26,8 +26,8 @@ def test_the_authors_file_gives_the_official_numbers(tmp_path):
     network, card = load("scc_resnet50.bp4d_intensity_stage1")
     assert card.au_names == ("AU6", "AU10", "AU12", "AU14", "AU17") == card.intensity_aus
     assert (card.node_layout, card.probabilities, dict(card.thresholds)) == ("authors", False, {})
-    want = golden.arrays(golden.NAME)
-    bgr = golden.picture(golden.manifest()["image_names"][0])
+    want = golden.arrays(golden_scc.NAME)
+    bgr = golden_scc.picture(golden_scc.manifest()["image_names"][0])
     rgb = torch.from_numpy(bgr[..., ::-1].copy()).permute(2, 0, 1).float()
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (card.mean, card.std))
     with torch.inference_mode():
@@ -41,7 +41,7 @@ def test_the_authors_file_gives_the_official_numbers(tmp_path):
 
 def small(change=None):
     """Variables with the authors' names and shapes, but for those that are changed, of zeros."""
-    found = {name: np.zeros(shape, np.float32) for name, shape, _, _ in golden.manifest()["tensors"][:6]}
+    found = {name: np.zeros(shape, np.float32) for name, shape, _, _ in golden_scc.manifest()["tensors"][:6]}
     found |= {"out/weights": np.zeros((1, 1, 64, 10), np.float32), "out/biases": np.zeros(10, np.float32)}
     found |= {"conv3/weights": np.zeros((1, 1, 2, 1), np.float32), "up3/weights": np.zeros(1, np.float32)}
     return found | (change or {})

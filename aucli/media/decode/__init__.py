@@ -2,7 +2,7 @@
 
 To add a backend, for instance `fast`:
 
-1. Write `fast.py` beside this file with a class that has the members of `protocol.Decoder`. Choose frames
+1. Write `fast.py` beside this file with a subclass of `protocol.Decoder`. Choose frames
    with `choose.FrameChooser`, count all decoded ones in `index`, give exact PTS, upright pictures with
    square pixels in display size, and say in `summary` what went wrong. Import its library at the top.
    A decoder that is fed packets has most of that from `packets.PacketDecoder`.

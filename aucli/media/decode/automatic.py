@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aucli.datatypes import DecodeSummary, Frame
 from aucli.errors import DecoderUnavailableError, MediaError
@@ -14,7 +12,7 @@ from aucli.media.decode.protocol import Decoder
 from aucli.media.decode.refused import in_short
 
 
-class AutomaticDecoder:
+class AutomaticDecoder(Decoder):
     """See `aucli.media.decode.protocol.Decoder`. Tries backends in order until one goes through the file.
 
     A backend may give up anywhere: the next one starts at the beginning, and frames that were given before
@@ -67,17 +65,6 @@ class AutomaticDecoder:
 
     def close(self) -> None:
         self._decoder.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _give_up(self, reason: str) -> None:
         """Go on with the CPU: another way to use the same hardware would meet the same damage."""

@@ -9,8 +9,7 @@ packets, which are not decoded for it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
 import torch
@@ -19,6 +18,7 @@ from aucli.datatypes import DecodeSummary, Frame, Selection, Source
 from aucli.errors import DecoderUnavailableError, MediaError
 from aucli.media.container import open_video, packets_of
 from aucli.media.decode.choose import FrameChooser
+from aucli.media.decode.protocol import Decoder
 from aucli.media.probe import VideoProbe, probe
 from aucli.media.truncation import missing_bytes
 
@@ -35,7 +35,7 @@ CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 CODECS = ("h264", "hevc", "vp8", "vp9", "mpeg4", "mjpeg", "ffv1", "prores")
 
 
-class DecordDecoder:
+class DecordDecoder(Decoder):
     """See `aucli.media.decode.protocol.Decoder`.
 
     Raises:
@@ -107,17 +107,6 @@ class DecordDecoder:
 
     def close(self) -> None:
         self._reader = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _refuse_if(self, reason: str | None) -> None:
         if reason:

@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import torch
 
 from aucli.datatypes import DecodeSummary, Frame, Selection, Source
 from aucli.errors import MediaError
 from aucli.media.decode.choose import FrameChooser
+from aucli.media.decode.protocol import Decoder
 from aucli.media.pictures import describe_picture, folder_pictures, read_animation, read_picture
 
 
-class ImagesDecoder:
+class ImagesDecoder(Decoder):
     """See `aucli.media.decode.protocol.Decoder`. Pictures that are not selected are not opened.
 
     A picture of a folder that cannot be read is counted as a failed packet and left out; those after it
@@ -112,14 +111,3 @@ class ImagesDecoder:
 
     def close(self) -> None:
         """Nothing stays open."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

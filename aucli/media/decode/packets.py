@@ -9,8 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from types import TracebackType
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import av
 import torch
@@ -23,6 +22,7 @@ from aucli.errors import AucliError, MediaError
 from aucli.media.container import open_video, packets_of, videos_in
 from aucli.media.decode.choose import FrameChooser
 from aucli.media.decode.clock import PresentationClock
+from aucli.media.decode.protocol import Decoder
 from aucli.media.probe import HDR_TRANSFERS
 from aucli.media.truncation import missing_bytes
 
@@ -51,7 +51,7 @@ class PacketError(Exception):
     """The decoder refused a packet; its text says why. The next one may be fine."""
 
 
-class PacketDecoder(ABC, Generic[AnyPicture]):
+class PacketDecoder(Decoder, ABC, Generic[AnyPicture]):
     """See `aucli.media.decode.protocol.Decoder`. PyAV reads the file; a subclass decodes its packets.
 
     Raises:
@@ -152,17 +152,6 @@ class PacketDecoder(ABC, Generic[AnyPicture]):
 
     def close(self) -> None:
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         return packets_of(self._container, self._stream)

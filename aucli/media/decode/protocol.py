@@ -10,7 +10,9 @@ from aucli.datatypes import DecodeSummary, Frame
 
 
 class Decoder(Protocol):
-    """One open file. Not thread-safe: used by one thread at a time, though not always the same one."""
+    """One open file, closed at the end of a `with`. Not thread-safe: used by one thread at a time, though not
+    always the same one.
+    """
 
     @property
     def name(self) -> str:
@@ -33,11 +35,13 @@ class Decoder(Protocol):
     def close(self) -> None:
         """Let go of the file; harmless when done twice."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()

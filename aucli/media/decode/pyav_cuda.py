@@ -80,6 +80,8 @@ class PyavCudaDecoder(PacketDecoder[VideoFrame]):
                 left=self._stream.codec_context.codec.canonical_name in LEFT_CHROMA,
             )
         except (torch.OutOfMemoryError, NotImplementedError, KeyError) as error:
+            # NotImplementedError: PyAV makes no DLPack capsule of this surface: a layout it does not know,
+            # rows that lie upside down, or not on the GPU. KeyError: a layout not known here.
             raise refused(self._path, self.name, str(error)) from error
 
 

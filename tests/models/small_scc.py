@@ -1,18 +1,15 @@
 """A small SCC with random weights as an installed model, for tests of what is made of intensities."""
 
-import json
-
 import torch
-from safetensors.torch import save_file
 
 from aucli.datatypes import CropConvention
 from aucli.zoo.card import Card
 from aucli.zoo.network import build
-from aucli.zoo.store import sha256_of
 from aucli_models.au import AU_SETS
+from tests.zoo.random_models import save_model
 
 
-def save_model(folder, *, thresholds=None, au_set="bp4d_intensity"):
+def card_file(folder, *, thresholds=None, au_set="bp4d_intensity"):
     """Card and weights in the folder; returns the path of the card. Its intensities lie about 0 to 5."""
     aus = AU_SETS[au_set]
     card = Card(
@@ -42,9 +39,4 @@ def save_model(folder, *, thresholds=None, au_set="bp4d_intensity"):
         network.out.weight *= factor[:, None, None, None]
         network.out.bias -= centre
         network.out.bias *= factor
-    state = {k: v.contiguous() for k, v in network.state_dict().items() if not k.endswith("batches_tracked")}
-    save_file(state, folder / card.weights)
-    values = card.to_json() | {"sha256": sha256_of(folder / card.weights)}
-    path = folder / "scc_small.random.json"
-    path.write_text(json.dumps(values))
-    return path
+    return save_model(folder, card, network)

@@ -4,34 +4,27 @@ Names and axes are TensorFlow's: convolutions `[height, width, in, out]`, transp
 `[height, width, out, in]`.
 """
 
-import json
-import zlib
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from aucli_models.registry import create_model
 from aucli_models.scc_official import MEAN, recognise, to_ours
+from tests.models import golden
 
-FOLDER = Path(__file__).parent / "goldens"
 NAME = "scc_bp4d_resnet50"
 
 
 def manifest():
-    return json.loads((FOLDER / f"{NAME}_manifest.json").read_text())
-
-
-def arrays(name):
-    return np.load(FOLDER / f"{name}.npz")
+    return golden.manifest(f"{NAME}_manifest")
 
 
 SEED = manifest()["seed"]
 
 
 def generator(key):
-    return np.random.Generator(np.random.PCG64(zlib.crc32(key.encode()) ^ SEED))
+    return golden.generator(key, SEED)
 
 
 def formula(key, shape):
