@@ -69,7 +69,7 @@ MaxGap = Annotated[
     ),
 ]
 # The defaults of `EventSettings`, which is not imported for --help; a test compares them.
-ENTER, LEAVE, MIN_DURATION, MAX_GAP = 1.0, 0.8, 0.1, 0.2
+ENTER, LEAVE, MIN_DURATION, MAX_GAP = 1.0, 0.7, 0.1, 0.2
 
 
 def read_options(given: Mapping[str, Any]) -> Options:

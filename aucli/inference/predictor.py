@@ -98,7 +98,7 @@ class Predictor:
     """A network with its card on a device.
 
     precision: fp32, bf16 or fp16, see `devices.resolve_precision`. batch_size: faces that go through
-    the network together, None for as many as suit the device; it never changes a score beyond 1e-6 in fp32.
+    the network together, None for as many as suit the device; it never changes a score beyond 2e-6 in fp32.
     When memory runs out it is halved; `take_notes` tells.
     edges, heatmaps: whether it also gives `pairs`, `heatmaps`; the card's network must have them
     (`Card.gives_edges`, `Card.gives_heatmaps`).
@@ -285,7 +285,7 @@ class Predictor:
 class Sequences:
     """Faces that follow each other to AU scores; see `Streams`, whose outputs these are, as arrays.
 
-    A crop is 0 to 255. How the faces are dealt into calls and batches changes no score beyond 1e-6.
+    A crop is 0 to 255. How the faces are dealt into calls and batches changes no score beyond 2e-6.
     """
 
     def __init__(self, predictor: Predictor, clip_frames: int | None) -> None:

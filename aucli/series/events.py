@@ -34,7 +34,7 @@ class EventSettings:
     """
 
     enter: float = 1.0
-    leave: float = 0.8
+    leave: float = 0.7
     min_duration_seconds: float = 0.1
     max_gap_seconds: float = 0.2
 

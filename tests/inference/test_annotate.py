@@ -26,7 +26,7 @@ from aucli.sinks.draw.palette import THEMES
 from aucli.zoo.catalogue import find
 from tests.clips import RECIPES, VFR_PTS, packets, pan_over, photo_astronaut, truncate, write_clip
 from tests.models.small_mdhr import card_file
-from tests.zoo.scc_model import save_model
+from tests.models.small_scc import save_model
 
 FRAMES = 12
 CONFIG = ExtractConfig(jobs=1, detect_every=4)

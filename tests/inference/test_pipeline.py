@@ -105,7 +105,8 @@ def test_batch_size_changes_nothing(reference, detector, predictor, monkeypatch,
     monkeypatch.setattr(predictor, "batch_size", batch_size)  # loading the network again takes seconds
     rows = analysed(EXAMPLES / "two_people.mp4", detector, predictor)
     np.testing.assert_array_equal(rows.frames, reference.frames)
-    np.testing.assert_allclose(rows.probabilities, reference.probabilities, rtol=0, atol=1e-6)
+    # Rounding of float32, which the calibration's slope (up to 12) makes larger: 1.1e-6 measured.
+    np.testing.assert_allclose(rows.probabilities, reference.probabilities, rtol=0, atol=2e-6)
     np.testing.assert_array_equal(rows.boxes, reference.boxes)
 
 

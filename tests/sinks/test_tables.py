@@ -83,7 +83,7 @@ def test_events_of_each_track_in_each_video(made):
     assert found.duration_s.tolist() == [0.4, 0.2, 0.4, 0.6, 0.4, 0.2]
     assert found.peak.tolist() == [np.float32(v) for v in (0.9, 0.9, 2.7, 0.9, 0.9, 0.9)]
     assert found.enter.tolist() == [0.5, 0.5, 2.0, 0.5, 0.5, 0.5]
-    assert found.leave.tolist() == [0.4, 0.4, 1.6, 0.4, 0.4, 0.4]
+    assert found.leave.tolist() == [0.35, 0.35, 1.4, 0.35, 0.35, 0.35]
     assert set(found.columns) <= set(MEANINGS)
 
 
