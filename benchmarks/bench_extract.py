@@ -3,7 +3,8 @@
 A 720p clip with one face (scikit-image's astronaut, moving slowly) is analysed three ways, in
 alternating rounds because machines are noisy; figures are medians over the rounds:
 
-- `pipeline`: `aucli.inference.pipeline.analyse` with the networks loaded, all cores.
+- `pipeline`: `aucli.inference.pipeline.analyse` with the networks loaded, and as many threads
+  as a worker takes.
 - each stage alone on the same frames, with one thread; `detect` includes following and tracking.
 - `pipeline_one_thread`: the pipeline with one thread per stage. overlap = slowest stage alone / this.
 - `by_hand`: OpenCV decodes, `facenet_pytorch.MTCNN` detects on each frame with the same smallest face
@@ -40,7 +41,7 @@ from aucli.faces.detect import make_detector
 from aucli.faces.follow import detect_every_for, find_faces
 from aucli.faces.quality import pose_degrees, sharpness
 from aucli.inference.devices import available_cores, resolve_precision
-from aucli.inference.parallel_detector import ParallelDetector
+from aucli.inference.parallel_detector import ParallelDetector, useful_threads
 from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse, cut_out, score
 from aucli.inference.postprocess import Postprocess
 from aucli.inference.predictor import Predictor
@@ -83,7 +84,8 @@ class Bench:
         self.one_thread = make_detector("mtcnn", device=args.device, min_face=self.config.min_face)
         self.detector = self.one_thread
         if args.device == "cpu":
-            self.detector = ParallelDetector(self.one_thread, self.cores)
+            threads = min(self.cores, useful_threads(args.detect_every))
+            self.detector = ParallelDetector(self.one_thread, threads)
         self.predictor = Predictor(
             "builtin", device=args.device, precision=resolve_precision("auto", args.device)
         )

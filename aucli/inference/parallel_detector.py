@@ -19,6 +19,17 @@ from aucli.datatypes import Faces
 from aucli.faces.detect import Detector
 
 
+def useful_threads(detect_every: int) -> int:
+    """Threads for detection that still make a run of one video faster.
+
+    Detection in each frame takes about six times as long as a small network; done more rarely, with re-fits
+    between, it keeps fewer threads busy, and one more only takes a core from the network: with a detection
+    in every 5th frame on two cores 45 frames per second with two threads, 52 with one
+    (benchmarks/results/bench_extract_cpu_every5.json).
+    """
+    return max(1, round(6 / detect_every))
+
+
 class ParallelDetector:
     """The same results as `detector`, with up to `threads` pictures at a time."""
 

@@ -18,7 +18,7 @@ from aucli.faces.follow import detect_every_for
 from aucli.inference.clip_mode import clip_notes
 from aucli.inference.devices import resolve_precision
 from aucli.inference.events import EventHook, StagesTimed, VideoProgress, VideoStarted
-from aucli.inference.parallel_detector import ParallelDetector
+from aucli.inference.parallel_detector import ParallelDetector, useful_threads
 from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse
 from aucli.inference.predictor import Predictor
 from aucli.inference.pulse import pulse
@@ -59,7 +59,9 @@ class _Processor:
         self._stage_timer = StageTimer(_synchroniser(device)) if config.profile else None
         self._timer = self._stage_timer or UNTIMED
         with self._timer("load"):
-            self._detector, self._predictor = _load(config, device, threads)
+            self._detector, self._predictor = _load(config, device)
+        self._threads = threads
+        self._parallel: dict[int, ParallelDetector] = {}  # by threads
         self._at_once = max(threads, DETECTIONS_AT_ONCE)
 
     def process(self, task: VideoTask, send: EventHook) -> ReportEntry:
@@ -123,7 +125,7 @@ class _Processor:
         last_sent = time.perf_counter()
         chunks = analyse(
             decoder,
-            self._detector,
+            self._detector_for(config.detect_every or 1),
             self._predictor,
             config,
             detections_at_once=self._at_once,
@@ -141,15 +143,21 @@ class _Processor:
                     progress()
                     self._tell_times(send)
 
+    def _detector_for(self, detect_every: int) -> Detector:
+        if self._device != "cpu":
+            return self._detector
+        threads = min(self._threads, useful_threads(detect_every))
+        if threads not in self._parallel:
+            self._parallel[threads] = ParallelDetector(self._detector, threads)
+        return self._parallel[threads]
+
     def _tell_times(self, send: EventHook) -> None:
         if self._stage_timer is not None:
             send(StagesTimed(self._worker, self._device, self._stage_timer.take()))
 
 
-def _load(config: ExtractConfig, device: str, threads: int) -> tuple[Detector, Predictor]:
-    detector: Detector = make_detector(config.detector, device=device, min_face=config.min_face)
-    if device == "cpu":
-        detector = ParallelDetector(detector, threads)
+def _load(config: ExtractConfig, device: str) -> tuple[Detector, Predictor]:
+    detector = make_detector(config.detector, device=device, min_face=config.min_face)
     predictor = Predictor(
         config.model,
         device=device,

@@ -25,8 +25,7 @@ from aucli.sinks.draw.look import Look
 from aucli.sinks.draw.palette import THEMES
 from aucli.zoo.catalogue import find
 from tests.clips import RECIPES, VFR_PTS, packets, pan_over, photo_astronaut, truncate, write_clip
-from tests.models.small_mdhr import card_file
-from tests.models.small_scc import save_model
+from tests.models import small_mdhr, small_scc
 
 FRAMES = 12
 CONFIG = ExtractConfig(jobs=1, detect_every=4)
@@ -137,7 +136,7 @@ def test_rows_of_an_extraction_give_the_same_video_without_a_model(run, videos, 
 
 def test_a_model_of_motion_is_drawn_at_once_as_from_its_rows(videos, tmp_path):
     """Its numbers come frames late; each must be drawn on its own frame all the same."""
-    clip, config = videos / "a.mp4", replace(CONFIG, model=str(card_file(tmp_path)))
+    clip, config = videos / "a.mp4", replace(CONFIG, model=str(small_mdhr.card_file(tmp_path)))
     entry = run_annotate([clip], tmp_path / "at_once.mp4", config).report.entries[0]
     assert (entry.status, entry.faces, entry.tracks) == ("ok", FRAMES, 1)
     run_extract([clip], tmp_path / "rows.parquet", config)
@@ -153,7 +152,7 @@ def test_a_model_of_motion_is_drawn_at_once_as_from_its_rows(videos, tmp_path):
 
 def test_heatmaps_tint_the_face_and_stand_beside_the_picture(videos, tmp_path):
     """Against the same model's video without them."""
-    config = replace(CONFIG, model=str(save_model(tmp_path)))
+    config = replace(CONFIG, model=str(small_scc.card_file(tmp_path)))
     for name, look in (("with", Look(heatmaps=True)), ("without", Look())):
         result = run_annotate([videos / "a.mp4"], tmp_path / f"{name}.mp4", config, look=look)
         assert result.report.entries[0].status == "ok"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from aucli.config import ExtractConfig
-from aucli.inference.parallel_detector import ParallelDetector
+from aucli.inference.parallel_detector import ParallelDetector, useful_threads
 from tests.clips import RECIPES, pan_over, photo_astronaut, photo_t1
 from tests.inference.analysed import EXAMPLES, analysed
 
@@ -108,6 +108,10 @@ def test_batch_size_changes_nothing(reference, detector, predictor, monkeypatch,
     # Rounding of float32, which the calibration's slope (up to 12) makes larger: 1.1e-6 measured.
     np.testing.assert_allclose(rows.probabilities, reference.probabilities, rtol=0, atol=2e-6)
     np.testing.assert_array_equal(rows.boxes, reference.boxes)
+
+
+def test_rarer_detections_keep_fewer_threads_busy():
+    assert [useful_threads(every) for every in (1, 2, 3, 5, 25)] == [6, 3, 2, 1, 1]
 
 
 def test_threads_change_nothing(reference, detector, predictor):
