@@ -219,12 +219,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="+", help="these again (17, kill_run:17), without writing a result")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="of --processes: what was found so far")
     args = parser.parse_args()
     if args.processes:
         import process_faults
 
         only = [(name, int(number)) for name, _, number in (one.partition(":") for one in args.only or ())]
-        result = process_faults.campaign(only or process_faults.numbered(args.share), args.seed, args.jobs)
+        faults = only or process_faults.numbered(args.share)
+        result = process_faults.campaign(faults, args.seed, args.jobs, kept=args.keep)
     else:
         only = list(map(int, args.only or ()))
         result = campaign(only or list(range(args.files)), args.seed, args.jobs)

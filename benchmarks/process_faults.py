@@ -8,10 +8,13 @@ process left of any of the runs, no file beside the output, inputs as they were.
 under a final name must be whole, and an exit code or a message that was not foreseen counts as a crash.
 
     python benchmarks/faults.py --processes [--share 1] [--seed 1] [--jobs 2] [--only kill_run:7 ...]
+
+It takes most of an hour; with `--keep FILE` it can be stopped, and the same command goes on.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import resource
@@ -379,14 +382,25 @@ def numbered(share: float = 1.0) -> list[tuple[str, int]]:
 
 
 def campaign(
-    faults: Sequence[tuple[str, int]], seed: int, jobs: int, frames: Mapping[str, int] = FRAMES
+    faults: Sequence[tuple[str, int]],
+    seed: int,
+    jobs: int,
+    frames: Mapping[str, int] = FRAMES,
+    kept: Path | None = None,
 ) -> dict[str, object]:
     """The result; `bad` names each fault after which something was wrong.
 
-    jobs: faults at a time, each with two workers. frames: of the clips.
+    jobs: faults at a time, each with two workers. frames: of the clips. kept: a file with a line for each
+    fault that was made; a campaign that was stopped goes on after those.
     """
+    lines = kept.read_text().splitlines() if kept is not None and kept.exists() else []
+    before = {result["fault"]: result for result in map(json.loads, lines) if result["seed"] == seed}
+    jobs = min(jobs, sum(f"{name}:{number}" not in before for name, number in faults))
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="aucli-faults-") as folder, ThreadPoolExecutor(jobs) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="aucli-faults-") as folder,
+        ThreadPoolExecutor(max(1, jobs)) as pool,
+    ):
         # All at once, so that the undisturbed runs take as long as the others will.
         lanes = list(pool.map(lambda number: Lane(Path(folder) / f"lane{number}", frames), range(jobs)))
         free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
@@ -394,11 +408,18 @@ def campaign(
             free.put(lane)
 
         def one(fault: tuple[str, int]) -> dict[str, object]:
+            name, number = fault
+            if f"{name}:{number}" in before:
+                return before[f"{name}:{number}"]
             lane = free.get()
             try:
-                return _one(lane, *fault, seed)
+                result = _one(lane, name, number, seed)
             finally:
                 free.put(lane)
+            if kept is not None:
+                with kept.open("a") as file:  # one write, so that lines of two threads stay apart
+                    file.write(json.dumps({**result, "seed": seed}) + "\n")
+            return result
 
         results = list(pool.map(one, faults))
     seen, moments = Counter[str](), Counter[str]()
@@ -422,7 +443,7 @@ def campaign(
         "not_run": not_run,
         "moments": dict(sorted(moments.items())),
         "by_fault": {name: dict(+counts) for name, counts in by_fault.items()},
-        "undisturbed_seconds": round(max(lane.seconds for lane in lanes), 2),
+        "undisturbed_seconds": round(max((lane.seconds for lane in lanes), default=0.0), 2),
         "jobs": jobs,
         "seconds": round(time.monotonic() - started, 1),
     }

@@ -71,10 +71,11 @@ def report_in(work, form):
     return work / ("out.report.json" if form == "out.parquet" else "out/report.json")
 
 
-def test_a_batch_survives_kills_and_goes_on(module):
+def test_a_batch_survives_kills_and_goes_on(module, tmp_path):
     # Both strike just after the first of the two videos was recorded.
     faults = [("kill_run", 1), ("kill_worker", 5)]
-    result = module("process_faults").campaign(faults, seed=7, jobs=1, frames={"a.mp4": 3, "b.mp4": 8})
+    settings = {"seed": 7, "jobs": 1, "frames": {"a.mp4": 3, "b.mp4": 8}, "kept": tmp_path / "kept.jsonl"}
+    result = module("process_faults").campaign(faults, **settings)
     assert result["bad"] == []
     assert {result[name] for name in ("lost_rows", "doubled_rows", "orphans", "stray_files", "crashes")} == {
         0
@@ -83,6 +84,9 @@ def test_a_batch_survives_kills_and_goes_on(module):
     assert result["resumes"] == 2
     assert result["runs"] == 4
     assert result["not_run"] == {}
+    # What was kept is not made again.
+    again = module("process_faults").campaign(faults, **settings)
+    assert (again["by_fault"], again["undisturbed_seconds"]) == (result["by_fault"], 0)
 
 
 def test_a_fault_is_drawn_again_from_its_number(module, tmp_path):
