@@ -83,8 +83,8 @@ class Bench:
         self.cores = available_cores()
         self.one_thread = make_detector("mtcnn", device=args.device, min_face=self.config.min_face)
         self.detector = self.one_thread
-        if args.device == "cpu":
-            threads = min(self.cores, useful_threads(args.detect_every))
+        threads = min(self.cores, useful_threads(args.detect_every))
+        if args.device == "cpu" and threads > 1:
             self.detector = ParallelDetector(self.one_thread, threads)
         self.predictor = Predictor(
             "builtin", device=args.device, precision=resolve_precision("auto", args.device)

@@ -144,9 +144,9 @@ class _Processor:
                     self._tell_times(send)
 
     def _detector_for(self, detect_every: int) -> Detector:
-        if self._device != "cpu":
-            return self._detector
         threads = min(self._threads, useful_threads(detect_every))
+        if self._device != "cpu" or threads == 1:
+            return self._detector  # one thread is faster with several pictures in a call
         if threads not in self._parallel:
             self._parallel[threads] = ParallelDetector(self._detector, threads)
         return self._parallel[threads]
