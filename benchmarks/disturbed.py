@@ -110,7 +110,7 @@ class Run:
     def records(self) -> int:
         """How many videos are recorded as finished; -1 before the run has begun with its inputs."""
         try:
-            names = os.listdir(self.place.work)  # noqa: PTH208 - often
+            names = [path.name for path in self.place.work.iterdir()]
         except OSError:
             return -1
         if "manifest.json" not in names:
@@ -179,7 +179,7 @@ def _open_files(pid: int) -> list[str]:
     with suppress(OSError):
         for link in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):
-                names.append(os.readlink(link))  # noqa: PTH115 - may end in " (deleted)"
+                names.append(str(link.readlink()))
     return names
 
 
@@ -261,9 +261,9 @@ def judge_report(report: Path, wanted: Wanted, *, finished: bool) -> list[str]:
         entries = entries_of(report)
     except (OSError, ValueError, KeyError) as error:
         return [f"the report cannot be read: {error!r}"]
-    names = [entry["video"] for entry in entries]
+    names = [str(entry["video"]) for entry in entries]
     wrong = []
-    if sorted(names) != sorted(wanted.inputs):  # type: ignore[type-var]
+    if sorted(names) != sorted(wanted.inputs):
         wrong.append(f"the report names {names}")
     for entry in entries:
         whole = entry["status"] == "ok" and entry["rows"] == wanted.inputs.get(entry["video"])

@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from disturbed import FORMS, FRAMES, ROOT, Lane, Moment, Run, judge_finished, judge_unfinished
@@ -407,7 +408,7 @@ def campaign(
         for lane in lanes:
             free.put(lane)
 
-        def one(fault: tuple[str, int]) -> dict[str, object]:
+        def one(fault: tuple[str, int]) -> dict[str, Any]:
             name, number = fault
             if f"{name}:{number}" in before:
                 return before[f"{name}:{number}"]
@@ -431,8 +432,8 @@ def campaign(
             not_run[name] = str(result["not_run"])
             continue
         for of in (seen, by_fault.setdefault(name, Counter())):
-            of.update(faults=1, **result["seen"])  # type: ignore[arg-type]
-        moments.update(result["moments"])  # type: ignore[arg-type]
+            of.update(faults=1, **result["seen"])
+        moments.update(result["moments"])
     return {
         "seed": seed,
         "inputs": len(frames),
@@ -449,9 +450,9 @@ def campaign(
     }
 
 
-def _one(lane: Lane, name: str, number: int, seed: int) -> dict[str, object]:
+def _one(lane: Lane, name: str, number: int, seed: int) -> dict[str, Any]:
     case = Case(lane, name, number, seed)
-    result: dict[str, object] = {"fault": case.name}
+    result: dict[str, Any] = {"fault": case.name}
     try:
         FAULTS[name][0](case)
     except NotRunError as error:

@@ -15,7 +15,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 from typer.exceptions import TyperException
@@ -101,7 +101,7 @@ def _say(message: str, exit_code: int, error: BaseException) -> int:
 
 
 class _Aucli(_OneLineErrors):
-    places = {  # noqa: RUF012 (Typer makes the one instance)
+    places: ClassVar = {
         name: (f"aucli.cli.{_ELSEWHERE.get(name, f'{name}:{name}')}", line)
         for name, line in _COMMANDS.items()
     }

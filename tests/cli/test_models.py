@@ -200,6 +200,7 @@ def test_looking_imports_no_torch(home):
 
 
 def test_pull_verify_and_repair(home, tmp_path, checkpoint, monkeypatch):
+    # On a slow machine a line of progress would stand among those that are compared.
     monkeypatch.setattr(pull, "_SECONDS_BETWEEN_LINES", 3600.0)
     with DriveImitation(tmp_path, checkpoint.read_bytes()) as drive:
         place = home | drive.environment()
