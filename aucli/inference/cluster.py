@@ -237,7 +237,7 @@ class _Run:
             elif kind == "cluster":
                 self._watch(message)
             else:
-                outcome = self._finish(message)
+                outcome = self._finish(*message)
                 self._top_up()
                 if outcome is not None:
                     yield outcome
@@ -264,28 +264,39 @@ class _Run:
             run_video, self._name, _absolute(task), key=key, pure=False, resources={RESOURCE: 1}
         )
         self._futures[key] = future
-        future.add_done_callback(lambda future: self._messages.put(("done", future.key)))
+        future.add_done_callback(self._fetch)
 
-    def _finish(self, key: str) -> Outcome | None:
-        from distributed import CancelledError, KilledWorker
-
-        task, future = self._tasks.pop(key), self._futures.pop(key)
+    def _fetch(self, future: Any) -> None:
+        """In a thread of Dask's: it waits while another worker does all again if this one is lost now."""
+        result, error = None, None
         try:
             result = future.result()
+        except BaseException as raised:  # whatever it is: the run waits for this message
+            error = raised
+        self._messages.put(("done", (future.key, result, error)))
+
+    def _finish(self, key: str, result: Any, error: BaseException | None) -> Outcome | None:
+        from distributed import CancelledError, KilledWorker
+
+        task = self._tasks.pop(key)
+        del self._futures[key]
+        try:
+            if error is not None:
+                raise error
         except AucliError:
             raise  # of the set-up, or the output cannot be written: so it is for every other video
-        except CancelledError as error:
+        except CancelledError as cancelled:
             raise WorkerError(
                 "the Dask scheduler is gone; what is finished is kept: start one and run the same command"
-            ) from error
+            ) from cancelled
         except KilledWorker:  # Dask gives up; but the video has a process of its own, so it is not to blame
             self._killed[task.video] += 1
             if self._killed[task.video] <= _RESUBMISSIONS:
                 self._waiting.appendleft(task)
                 return None
             return task, TaskFailure("too many workers were lost while it was in work")
-        except Exception as error:
-            return task, TaskFailure(f"{type(error).__name__}: {error}".splitlines()[0])
+        except Exception as other:
+            return task, TaskFailure(f"{type(other).__name__}: {other}".splitlines()[0])
         return task, _as_given(task, result)
 
     def _pass_on(self, event: Any) -> None:
@@ -301,7 +312,8 @@ class _Run:
         if message.get("action") == "add-worker":
             self._top_up()
         elif message.get("action") == "remove-worker":
-            for key in message.get("processing-tasks", ()):
+            # What it had finished is done again too when it died before its result was fetched.
+            for key in {*message.get("processing-tasks", ()), *message.get("lost-computed-tasks", ())}:
                 if key in self._tasks:
                     lost = f"worker {message.get('worker')} is lost"
                     self._on_event(WorkerLost(self._tasks[key].video, lost, retry=True))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +19,7 @@ pytest.importorskip("distributed")
 from aucli.config import ExtractConfig
 from aucli.datatypes import Source
 from aucli.errors import CheckpointError, DeviceError, OutputError, UsageError
-from aucli.inference.cluster import cluster_for
+from aucli.inference.cluster import _Run, cluster_for
 from aucli.inference.cluster_worker import publish
 from aucli.inference.events import VideoStarted, WorkerLost
 from aucli.inference.extract import plan_extract, run_extract
@@ -165,6 +166,38 @@ def test_nodes_come_and_go_and_every_video_is_done_once(tmp_path):
             cluster_for("dask", address, ExtractConfig(device="cuda")),
         ):
             pass
+
+
+def test_a_node_dies_with_a_result_that_nobody_has_fetched(tmp_path, monkeypatch):
+    """The video is done again by the other node, and the user is told."""
+    names = [f"{number}.mp4" for number in range(4)]
+    lost, killed = [], []
+    fetch = _Run._fetch
+
+    def fetch_after_the_death(run, future):
+        if not killed:
+            (address,) = next(iter(run._client.who_has([future]).values()))
+            killed.append(future.key)
+            node = run._client.run(os.getpid, workers=[address])[address]
+            os.kill(node, signal.SIGKILL)
+        fetch(run, future)
+
+    monkeypatch.setattr(_Run, "_fetch", fetch_after_the_death)  # the moment is too short to be met otherwise
+    with cluster(tmp_path, 2) as (address, nodes), cluster_for("dask", address, CONFIG) as there:
+
+        def watch(event):
+            if isinstance(event, WorkerLost):
+                lost.append(event)
+
+        log = str(tmp_path / "log")
+        outcomes = run_made_up(there, names, tmp_path / "made", watch, log=log)
+        assert sorted(node.poll() is None for node in nodes) == [False, True]
+    assert sorted(video for video, _ in outcomes) == names
+    assert all(entry.status == "ok" for _, entry in outcomes)
+    done = Counter(line.split()[0] for line in (tmp_path / "log").read_text().splitlines())
+    again = {name for name, times in done.items() if times > 1}
+    assert again
+    assert again <= {event.video for event in lost if event.retry}
 
 
 def test_killed_and_started_again_on_a_cluster_of_its_own(videos, alone, tmp_path):
