@@ -11,6 +11,7 @@ from aucli.cli.options import value_option
 from aucli.errors import UsageError
 
 _DATA, _NETWORK, _RECIPE, _SPEED, _RUN = "Data", "Network", "Recipe", "Speed", "The run"
+_SYSTEMS = ("me_graphau", "open_graphau", "mdhr", "scc")
 
 
 def train(
@@ -36,14 +37,19 @@ def train(
             "--hold-out",
         ),
     ] = False,
+    system: Annotated[
+        str | None,
+        value_option(_NETWORK, "|".join(_SYSTEMS), "On a ResNet-50: short for --arch SYSTEM_resnet50."),
+    ] = None,
     arch: Annotated[
-        str,
+        str | None,
         value_option(
             _NETWORK,
             "SYSTEM_BACKBONE",
-            "For instance me_graphau_swin_base, open_graphau_resnet50, mdhr_resnet50.",
+            "For instance me_graphau_swin_base, open_graphau_resnet50, mdhr_resnet50. "
+            "Default: me_graphau_resnet50.",
         ),
-    ] = "me_graphau_resnet50",
+    ] = None,
     intensity: Annotated[
         bool,
         value_option(
@@ -140,7 +146,7 @@ def train(
     """
     options: dict[str, Any] = {
         "fold": fold,
-        "arch": arch,
+        "arch": _arch(system, arch),
         "stage": _one_of("--stage", stage, "1", "2", "both"),
         "au_set": au_set,
         "intensity": intensity,
@@ -167,6 +173,15 @@ def train(
     from aucli.cli.train_run import train_and_show  # imports torch and rich
 
     raise typer.Exit(train_and_show(dataset, root, out, options, quiet=quiet))
+
+
+def _arch(system: str | None, arch: str | None) -> str:
+    if system is None:
+        return arch or "me_graphau_resnet50"
+    _one_of("--system", system, *_SYSTEMS)
+    if arch is not None and not arch.startswith(f"{system}_"):
+        raise UsageError(f"--system {system} and --arch {arch} are two systems: leave one of both out")
+    return arch or f"{system}_resnet50"
 
 
 def _one_of(option: str, given: str, *choices: str) -> str:

@@ -64,6 +64,8 @@ def test_a_run_shows_its_progress_and_what_came_out(few, tmp_path):
             ["--arch", "open_graphau_resnet18", "--recipe", "synth"],
             "there is none of that name for open_graphau",
         ),
+        (["--system", "openface"], "--system openface: choose one of me_graphau, open_graphau, mdhr, scc"),
+        (["--system", "mdhr"], "--system mdhr and --arch me_graphau_resnet10_small are two systems"),
         (["--size", "100"], "--size 100: resnet10_small takes 112 pixels only"),
         (["--arch", "me_graphau_resnet18", "--size", "100"], "takes multiples of 32"),
         (["--crop", "0.9"], "--crop 0.9: give the scale"),
