@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, pairwise
@@ -20,6 +21,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from aucli.media.scheduling import ordinary_threads
 
 Picture = NDArray[np.uint8]  # (height, width, 3), RGB
 
@@ -138,7 +141,8 @@ def write_clip(
             ).reformat(format=pix_fmt)
             frame.pts = index if pts is None else pts[index]
             frame.time_base = step
-            container.mux(stream.encode(frame))
+            with nullcontext() if index else ordinary_threads():  # the first one opens the encoder
+                container.mux(stream.encode(frame))
             if sound is not None:
                 sound.play_until(float((frame.pts + 1) * step))
         container.mux(stream.encode(None))

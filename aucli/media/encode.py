@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from aucli.errors import MediaError
 from aucli.media.codecs import CODECS, Encoding, choose_encoder
 from aucli.media.container import ffmpeg_name
+from aucli.media.scheduling import ordinary_threads
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # For sound that does not fit into MP4, in this order: Matroska rounds times to milliseconds.
@@ -131,6 +132,7 @@ class VideoWriter:
         if context.codec.canonical_name == "hevc" and container != "matroska":
             context.codec_tag = "hvc1"  # what QuickTime plays
         self._stream = stream
+        self._is_open = False  # the encoder, with the first picture
         self._sound = sound
         self._sound_packets = iter(()) if sound is None else sound.packets()
         self._sound_targets = {
@@ -154,7 +156,10 @@ class VideoWriter:
             )
             frame.pts, frame.time_base = pts, self._time_base
             self._copy_sound(pts * self._time_base)
-            self._container.mux(self._stream.encode(frame))
+            with nullcontext() if self._is_open else ordinary_threads():
+                packets = self._stream.encode(frame)
+            self._is_open = True
+            self._container.mux(packets)
 
     def _copy_sound(self, until: Fraction | None) -> None:
         """Sound up to this time in seconds, so that it lies in the file beside its pictures."""

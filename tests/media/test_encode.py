@@ -1,10 +1,12 @@
 """What is written is what was given: pictures, times to the tick, and the bytes of the sound."""
 
+import os
 import subprocess
 import sys
 import textwrap
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -149,6 +151,29 @@ def test_codecs(tmp_path, codec):
     with av.open(str(tmp_path / "out.mp4")) as container:
         name = container.streams.video[0].codec_context.codec.canonical_name
     assert name == {"libx264": "h264", "libx265": "hevc", "libsvtav1": "av1"}[codec]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are looked up as Linux lists them")
+def test_no_encoder_puts_this_process_before_all_others(tmp_path):
+    """As root SVT-AV1 makes its threads, and the one that opens it, real-time ones."""
+
+    def policies():
+        return {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
+
+    before = policies()
+    with VideoWriter(
+        tmp_path / "out.mp4",
+        "mp4",
+        width=64,
+        height=64,
+        time_base=Fraction(1, 25),
+        frame_rate=Fraction(25),
+        encoding=Encoding("libsvtav1"),
+    ) as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8), 0)
+        assert policies() == before
+        writer.write(np.zeros((64, 64, 3), np.uint8), 1)
+    assert policies() == before
 
 
 def test_quality_is_a_number_of_the_codec(tmp_path):
