@@ -75,7 +75,7 @@ def find_faces(
             if snapshots is not None and index in snapshots.at:
                 persons, next_number = tracker.state
                 snapshots.taken[index] = Snapshot(index, persons, next_number, snapshots.scenes.pop(index))
-            if len(waiting) > 2 and index >= filled_from:
+            if len(waiting) > 2 and index > filled_from:
                 with timer("refit"):
                     _fill(detector, waiting, max_faces)
             yield from ((done.frame, done.faces or Faces.none()) for done in waiting[:-1])

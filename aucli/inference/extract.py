@@ -406,7 +406,8 @@ class _Run:
 
     def _split(self, tasks: list[Task], split: SplitVideos, limits: Limits) -> list[Task]:
         """Segments in place of the long videos, where there are several workers to share them."""
-        workers = plan_workers(self.devices, self.config.jobs, sys.maxsize)
+        devices = resolve_device(self.config.device)  # also those for which there are too few videos
+        workers = plan_workers(devices, self.config.jobs, sys.maxsize)
         if len(workers) == 1:
             return tasks
         tasks = split_long(
@@ -418,7 +419,7 @@ class _Run:
             warm_up_seconds=self.warm_up_seconds,
             limits=limits,
         )
-        self.workers = tuple(plan_workers(self.devices, self.config.jobs, len(tasks)))
+        self.workers = tuple(plan_workers(devices, self.config.jobs, len(tasks)))
         return tasks
 
     def _settle(self, entry: ReportEntry, fail_fast: bool) -> None:
