@@ -14,12 +14,21 @@ from aucli.errors import SplitError
 from aucli.media.decode import open_decoder
 from aucli.media.decode.choose import FrameChooser
 from aucli.media.segments import CHECKED_PICTURES, divide, is_long, scan_packets
-from tests.clips import RECIPES, truncate
+from tests.clips import RECIPES, numbered_frames, truncate, write_clip
 from tests.media.torchcodec_stretch import stretches_alike
 
 COUNT = 72
 GOP = 8
+X264_OPEN = "keyint=8:min-keyint=8:scenecut=0:open-gop=1:b-adapt=0:b-pyramid=normal:ref=8"
+FURTHER = {  # key frames that pictures shown before them refer to; pictures that are never shown
+    "open_gop.mkv": {"bframes": 3, "codec_options": {"x264-params": X264_OPEN}},
+    "hidden_pictures.webm": {
+        "codec": "libvpx",
+        "codec_options": {"auto-alt-ref": "1", "lag-in-frames": "16", "cpu-used": "4"},
+    },
+}
 KINDS = [
+    *FURTHER,
     "cfr_mp4",
     "bframes_mp4",
     "fragmented_mp4",
@@ -38,6 +47,8 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("segments")
 
     def write(kind):
+        if kind in FURTHER:
+            return write_clip(folder / kind, numbered_frames(COUNT), gop=GOP, **FURTHER[kind])
         recipe = RECIPES[kind]
         options = recipe.options | {"gop": GOP}
         if kind == "late_start_mkv":
@@ -192,6 +203,17 @@ def test_where_packets_do_not_tell_all_frames_there_is_no_plan(clips, tmp_path, 
         path = clips(kind)
     with pytest.raises(SplitError, match=why):
         scan_packets(path)
+
+
+def test_pictures_that_are_renewed_bit_by_bit_have_no_key_frame_to_begin_with(tmp_path):
+    options = {"x264-params": "intra-refresh=1:keyint=8"}
+    path = write_clip(tmp_path / "a.mp4", numbered_frames(COUNT), gop=GOP, codec_options=options)
+    source, stretch = Source(path, "a"), parts(path)[1].stretch
+    with (
+        open_decoder(source, decoder="pyav", stretch=stretch) as decoder,
+        pytest.raises(SplitError, match="came with time stamp"),
+    ):
+        list(decoder.frames())
 
 
 def test_a_file_that_is_not_as_planned_is_refused(clips):

@@ -5,7 +5,8 @@ To add a backend, for instance `fast`:
 1. Write `fast.py` beside this file with a subclass of `protocol.Decoder`. Choose frames
    with `choose.FrameChooser`, count all decoded ones in `index`, give exact PTS, upright pictures with
    square pixels in display size, and say in `summary` what went wrong. Import its library at the top.
-   A decoder that is fed packets has most of that from `packets.PacketDecoder`.
+   A decoder that is fed packets has most of that from `packets.PacketDecoder`, parts of a video too; one
+   that cannot begin anywhere is named in `_open`.
 2. Raise `MediaError` for a file that nobody can read, `DecoderUnavailableError`, with the reason and
    what to type instead, for what only this backend cannot do.
 3. Add its name to `aucli.config.DecoderName` and a branch to `_backend` below; `auto` takes a
