@@ -216,8 +216,14 @@ def run_extract(
             if profile is not None:
                 hooks.append(profile)
             plan = plan_extract(inputs, staging, config, shard=shard, cluster=cluster)
-            run = _Run(plan, config, command_line, lambda event: _tell(hooks, event), cluster)
-            run.warm_up_seconds = warm_up_seconds
+            run = _Run(
+                plan,
+                config,
+                command_line,
+                lambda event: _tell(hooks, event),
+                cluster,
+                warm_up_seconds=warm_up_seconds,
+            )
             result = run.run(fresh=fresh, fail_fast=fail_fast)
         if profile is not None:
             result = replace(result, profile=profile.rows)
@@ -245,13 +251,15 @@ class _Run:
         command_line: Sequence[str],
         on_event: EventHook,
         cluster: Cluster | None = None,
+        *,
+        warm_up_seconds: float,
     ) -> None:
         self.plan = plan
         self.config = config
         self.command_line = tuple(command_line) or None
         self.on_event = on_event
         self.cluster = cluster
-        self.warm_up_seconds = WARM_UP_SECONDS
+        self.warm_up_seconds = warm_up_seconds
         self.workers = plan.workers
         self.devices = tuple(dict.fromkeys(worker.device for worker in plan.workers))
         self.precision = resolve_precision(config.precision, self.devices[0])
