@@ -38,7 +38,7 @@ ClipMode = Literal["track", "official"]
 
 @dataclass(frozen=True)
 class ExtractConfig:
-    """Everything that decides what `extract` does; the last six fields never change a value.
+    """Everything that decides what `extract` does; the last seven fields never change a value.
 
     Raises:
         UsageError: a value outside its range, with what to type instead.
@@ -48,7 +48,7 @@ class ExtractConfig:
     detector: DetectorName = "mtcnn"
     decoder: DecoderName = "auto"
     selection: Selection = field(default_factory=Selection)
-    detect_every: int | None = None  # None: chosen from the frame rate, see `faces.follow`
+    detect_every: int | None = None  # None: chosen from the frame rate, see `faces.detect_every`
     max_faces: int | None = None
     primary: PrimaryRule | None = None
     min_face: int = 40  # pixels, shorter side of the smallest face looked for
@@ -57,6 +57,7 @@ class ExtractConfig:
     device: str = "auto"
     batch_size: int | None = None  # None: chosen from the device
     jobs: int | None = None  # processes on the CPU, or on each GPU; None: one per core, or per GPU
+    segment_minutes: float | None = None  # longer videos are split over the workers; None: never
     profile: str | None = None  # .json file for the times of the stages; None: nothing is timed
     stall_seconds: float = 300.0  # without progress, after which a video is given up; 0: never
     worker_memory_bytes: int | None = None  # of one process; None: three quarters of what there is
@@ -78,6 +79,10 @@ class ExtractConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: must be 1 or more")
+        if self.segment_minutes is not None and not 0 < self.segment_minutes < math.inf:
+            raise UsageError(
+                f"--segment {self.segment_minutes:g}: must be more than 0 minutes, for instance 10"
+            )
         if self.profile is not None and not self.profile.endswith(".json"):
             # Else `--profile talk.mp4 -o out.parquet` would replace the video.
             raise UsageError(
@@ -96,7 +101,15 @@ class ExtractConfig:
     def value_fields(self) -> dict[str, Any]:
         """The fields on which the rows depend, as plain JSON values: the part of a resume key."""
         kept = asdict(self)
-        for name in ("device", "batch_size", "jobs", "profile", "stall_seconds", "worker_memory_bytes"):
+        for name in (
+            "device",
+            "batch_size",
+            "jobs",
+            "segment_minutes",
+            "profile",
+            "stall_seconds",
+            "worker_memory_bytes",
+        ):
             del kept[name]
         return kept
 
@@ -181,6 +194,7 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "min_face": _whole_number,
     "clips": str,
     "jobs": _whole_number_or_auto,
+    "segment": _number,
     "profile": str,
     "shard": _shard,
     "engine": str,
@@ -240,6 +254,8 @@ def extract_config(settings: Mapping[str, Any]) -> ExtractConfig:
     selection = {_SELECTION[name]: value for name, value in settings.items() if name in _SELECTION}
     names = {entry.name for entry in fields(ExtractConfig)}
     rest = {name: value for name, value in settings.items() if name in names}
+    if "segment" in settings:
+        rest["segment_minutes"] = settings["segment"]
     if "worker_memory" in settings:
         rest["worker_memory_bytes"] = settings["worker_memory"]
     return ExtractConfig(selection=Selection(**selection), **rest)

@@ -56,6 +56,10 @@ class MediaError(AucliError, OSError):
     """One input cannot be decoded; recorded in the report, never stops a batch."""
 
 
+class SplitError(AucliError, RuntimeError):
+    """A video cannot be done in segments, or these do not fit together, with the reason: it is done whole."""
+
+
 class DecoderUnavailableError(UsageError, RuntimeError):
     """The decoder asked for cannot work here or not on this file."""
 

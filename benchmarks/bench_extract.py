@@ -38,7 +38,8 @@ from aucli.config import ExtractConfig
 from aucli.datatypes import Faces, Source
 from aucli.faces.align import crop_faces
 from aucli.faces.detect import make_detector
-from aucli.faces.follow import detect_every_for, find_faces
+from aucli.faces.detect_every import detect_every_for
+from aucli.faces.follow import find_faces
 from aucli.faces.quality import pose_degrees, sharpness
 from aucli.inference.devices import available_cores, resolve_precision
 from aucli.inference.parallel_detector import ParallelDetector, useful_threads

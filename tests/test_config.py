@@ -54,7 +54,7 @@ def test_a_shard_is_a_number_of_a_number():
 
 def test_every_field_of_the_configuration_can_be_set():
     fields = {field.name for field in dataclasses.fields(ExtractConfig)} - {"selection"}
-    fields = {name.removesuffix("_bytes") for name in fields}
+    fields = {name.removesuffix("_bytes").removesuffix("_minutes") for name in fields}
     selection = {field.name.removesuffix("_seconds") for field in dataclasses.fields(Selection)}
     run = {"output", "shard", "engine", "scheduler", "fresh", "fail_fast", "dry_run", "json", "quiet"}
     assert fields | selection | run == set(SETTINGS)

@@ -111,6 +111,14 @@ def extract(
     jobs: Annotated[
         str | None, value_option(_MODEL, "auto|N", "Processes on the CPU, or on each GPU.", default="auto")
     ] = None,
+    segment: Annotated[
+        str | None,
+        value_option(
+            _RUN,
+            "MINUTES",
+            "Split longer videos over this machine's processes or GPUs; the rows are the same.",
+        ),
+    ] = None,
     profile: Annotated[
         str | None,
         value_option(

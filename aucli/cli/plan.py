@@ -55,9 +55,11 @@ def show_plan(
         console.print(one_line(f"not read: {entry.video}: {entry.reason}"), markup=False, soft_wrap=True)
     devices = ", ".join(dict.fromkeys(worker.device for worker in plan.workers))
     of_all = f" of {plan.share.inputs} ({plan.share})" if plan.share else ""
+    minutes = config.segment_minutes
+    split = "" if minutes is None else f" Videos over {minutes:g} min may be split over more processes."
     console.print(
         f"{len(plan.sources)}{of_all} to do with {plan.card.name} in {len(plan.workers)} processes "
-        f"on {devices}, into {plan.place.location}. Nothing was written.",
+        f"on {devices}, into {plan.place.location}.{split} Nothing was written.",
         markup=False,
         soft_wrap=True,
     )

@@ -32,6 +32,12 @@ class CutFinder:
         self._histogram: NDArray[np.float64] | None = None
         self._grey: NDArray[np.float64] | None = None
 
+    @property
+    def state(self) -> bytes:
+        """All that it knows of the frames so far: equal bytes, equal answers from here on."""
+        known = [part.tobytes() for part in (self._histogram, self._grey) if part is not None]
+        return b"".join(known)
+
     def update(self, pixels: Tensor) -> bool:
         """Whether this frame begins a new scene; false for the first.
 

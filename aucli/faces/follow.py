@@ -13,27 +13,13 @@ from numpy.typing import NDArray
 from aucli.datatypes import Faces, Frame
 from aucli.faces.cuts import CutFinder
 from aucli.faces.detect.protocol import Detector
+from aucli.faces.snapshot import Snapshot, SnapshotLog
 from aucli.faces.track import Tracker
-
-SECONDS_BETWEEN_DETECTIONS = 0.12
-LARGEST_DETECT_EVERY = 5
 
 Timer = Callable[[str], AbstractContextManager[object]]
 
 REFIT_SCORE = 0.7  # smallest score at which a re-fitted face is believed, as in a full detection
 REFIT_SHIFT = 0.5  # largest move of a re-fitted box's centre, in parts of its width
-
-
-def detect_every_for(frames_per_second: float | None) -> int:
-    """How many frames may share a detection when nothing else was asked for: about one in 0.12 seconds.
-
-    3 at 25 frames a second, 4 at 30, at most 5; 1 below 12 and for pictures without a rate. Against a
-    detection in each frame, re-fitted landmarks then move by 0.4 to 0.7 % of the box's width (medians of
-    five clips with 5), at worst by 3.7 %.
-    """
-    if frames_per_second is None:
-        return 1
-    return min(LARGEST_DETECT_EVERY, max(1, round(frames_per_second * SECONDS_BETWEEN_DETECTIONS)))
 
 
 @dataclass
@@ -52,24 +38,30 @@ def find_faces(
     max_faces: int | None = None,
     batch_frames: int = 8,
     timer: Timer = nullcontext,
+    filled_from: int = 0,
+    snapshots: SnapshotLog | None = None,
 ) -> Iterator[tuple[Frame, Faces]]:
     """Yields every frame, in order, with its faces and their tracks.
 
-    detect_every: a full detection on each Nth frame, counted from the start and from every cut, and on
-        the last frame before a cut, a change of size and the end, so that skipped frames always lie
-        between two detections. In a skipped frame the detector looks again at the straight line between
-        the boxes of the two detections (`Detector.refit`); where it finds no face there, or cannot look
-        again, box and landmarks are taken from the straight line itself. A person found in only one of
-        the two detections is followed from there as long as the re-fit succeeds.
+    detect_every: a full detection on each Nth frame, counted from the first, and on the frames before
+        and after a cut or a change of size and on the last one, so that skipped frames always lie
+        between two detections. Cuts do not begin the count anew, so that who starts in the middle of a video,
+        at a multiple of N, detects in the same frames. In a skipped frame the detector looks again at the
+        straight line between the boxes of the two detections (`Detector.refit`); where it finds no face
+        there, or cannot look again, box and landmarks are taken from the straight line itself. A person
+        found in only one of the two detections is followed from there as long as the re-fit succeeds.
     max_faces: see `Tracker`.
     batch_frames: frames that go to the detector together. Bounds the memory (at most `batch_frames +
         detect_every` frames are held) and never changes a value.
     timer: called with `"detect"`, `"refit"` (frames in between) and `"track"` (cuts too), gives a context
         manager around that work.
+    filled_from: skipped frames between two detections that both lie before the frame with this index come
+        without faces.
+    snapshots: what is known at some frames, to be taken on the way.
     """
     tracker = Tracker(sure_score=detector.sure_score, max_faces=max_faces)
     waiting: list[_Marked] = []  # the last detection and the skipped frames after it
-    for batch in _batches(_mark(frames, detect_every, timer), batch_frames):
+    for batch in _batches(_mark(frames, detect_every, timer, snapshots), batch_frames):
         with timer("detect"):
             _detect(detector, batch)
         for marked in batch:
@@ -79,7 +71,11 @@ def find_faces(
             with timer("track"):
                 seconds = marked.frame.pts_seconds
                 marked.faces = tracker.update(marked.faces, cut=marked.cut, pts_seconds=seconds)
-            if len(waiting) > 2:
+            index = marked.frame.index
+            if snapshots is not None and index in snapshots.at:
+                persons, next_number = tracker.state
+                snapshots.taken[index] = Snapshot(index, persons, next_number, snapshots.scenes.pop(index))
+            if len(waiting) > 2 and index > filled_from:
                 with timer("refit"):
                     _fill(detector, waiting, max_faces)
             yield from ((done.frame, done.faces or Faces.none()) for done in waiting[:-1])
@@ -87,22 +83,22 @@ def find_faces(
     yield from ((done.frame, done.faces or Faces.none()) for done in waiting)
 
 
-def _mark(frames: Iterator[Frame], detect_every: int, timer: Timer) -> Iterator[_Marked]:
+def _mark(
+    frames: Iterator[Frame], detect_every: int, timer: Timer, snapshots: SnapshotLog | None
+) -> Iterator[_Marked]:
     """Finds the cuts and decides where to detect; one frame behind, to know the last before a cut."""
     cuts = CutFinder()
     held: _Marked | None = None
-    since_detection = 0
-    for frame in frames:
+    for position, frame in enumerate(frames):
         resized = held is not None and held.frame.pixels.shape != frame.pixels.shape
         with timer("track"):
             breaks = cuts.update(frame.pixels) or resized
+        if snapshots is not None and frame.index in snapshots.at:
+            snapshots.scenes[frame.index] = cuts.state
         if held is not None:
             held.detect = held.detect or breaks
             yield held
-        since_detection = 0 if held is None or held.detect or breaks else since_detection
-        first = held is None or breaks
-        since_detection += 1
-        held = _Marked(frame, cut=breaks, detect=first or since_detection == detect_every)
+        held = _Marked(frame, cut=breaks, detect=breaks or position % detect_every == 0)
     if held is not None:
         held.detect = True
         yield held

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from aucli.datatypes import Faces
+from aucli.faces.snapshot import KnownPerson
 
 GAP_SECONDS = 1.0  # how long a person may be out of sight and come back as the same track
 SMALLEST_IOU = 0.2  # below, two boxes are not taken for one person in the first round
@@ -72,6 +73,20 @@ class Tracker:
         self._max_faces = max_faces
         self._tracks: list[_Track] = []
         self._next_number = 0
+
+    @property
+    def state(self) -> tuple[tuple[KnownPerson, ...], int]:
+        """Who may come back, and the number of the next who is new: all that later answers depend on."""
+        persons = tuple(
+            KnownPerson(
+                track.number,
+                tuple(track.box.tolist()),
+                track.seen_seconds,
+                tuple(track.velocity.tolist()),
+            )
+            for track in self._tracks
+        )
+        return persons, self._next_number
 
     def update(self, faces: Faces, *, cut: bool, pts_seconds: float) -> Faces:
         """The faces of the next frame in time, with `tracks` set, in order of the track number.

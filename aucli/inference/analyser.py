@@ -9,7 +9,7 @@ from dataclasses import replace
 from aucli.config import ExtractConfig
 from aucli.datatypes import Source
 from aucli.faces.detect import Detector, make_detector
-from aucli.faces.follow import detect_every_for
+from aucli.faces.detect_every import detect_every_for
 from aucli.inference.devices import resolve_precision
 from aucli.inference.parallel_detector import ParallelDetector
 from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse

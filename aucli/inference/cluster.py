@@ -55,6 +55,11 @@ def cluster_for(engine: str, scheduler: str | None, config: ExtractConfig) -> It
             raise UsageError(f"--scheduler {scheduler}: is for --engine dask; add that or leave it out")
         yield None
         return
+    if config.segment_minutes is not None:
+        raise UsageError(
+            f"--segment {config.segment_minutes:g}: is for --engine local; leave it out, or run one "
+            "--shard I/N per machine with it"
+        )
     if config.device not in ("auto", "cpu", "cuda"):
         raise UsageError(
             f"--device {config.device}: with --engine dask it is auto, cpu or cuda; which GPU a worker has "

@@ -61,5 +61,16 @@ class StagesTimed:
     times: StageTimes
 
 
-Event = RunStarted | VideoStarted | VideoProgress | VideoFinished | WorkerLost | StagesTimed
+@dataclass(frozen=True)
+class SegmentProgress:
+    """From a worker to the run alone, which sums up: `frames` frames of this segment of a video are done."""
+
+    video: str
+    key: str
+    segment: int
+    frames: int
+    worker: int
+
+
+Event = RunStarted | VideoStarted | VideoProgress | VideoFinished | WorkerLost | StagesTimed | SegmentProgress
 EventHook = Callable[[Event], None]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import shutil
+import sys
 import tempfile
 import time
 import weakref
@@ -34,12 +35,14 @@ from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
 from aucli.inference.on_devices import run_on_devices
 from aucli.inference.profile import StageRow, recording
 from aucli.inference.shards import divide, source_bytes
+from aucli.inference.split_videos import SplitVideos, split_long
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
 from aucli.inference.watch import START_SECONDS, Limits, usual_memory_bytes
 from aucli.media.decode import check_decoder, decoders_tried
 from aucli.media.discover import Discovery, discover
 from aucli.media.remote import Storage
+from aucli.media.segments import WARM_UP_SECONDS
 from aucli.sinks.identity import content_identity, part_key, source_identity
 from aucli.sinks.metadata import output_metadata
 from aucli.sinks.place import OutputPlace, output_place
@@ -184,6 +187,7 @@ def run_extract(
     scheduler: str | None = None,
     command_line: Sequence[str] = (),
     on_event: EventHook | None = None,
+    warm_up_seconds: float = WARM_UP_SECONDS,
 ) -> ExtractResult:
     """Every face in every selected frame of the inputs, as rows in `output`.
 
@@ -191,7 +195,8 @@ def run_extract(
     fresh: forget what earlier runs of the same output finished. fail_fast: stop at the first input that
     fails or is not whole. shard: only its part of the inputs; its output is one of those that
     `sinks.merge` joins, and is there even without a row. engine, scheduler: see `cluster_for`.
-    on_event: told what happens, see `events`.
+    on_event: told what happens, see `events`. warm_up_seconds: of segments, see `media.segments`; too few
+    of them cost time, as segments that do not agree are done once more, and never change a row.
 
     Raises:
         UsageError: see `plan_extract`; nothing was run.
@@ -211,7 +216,14 @@ def run_extract(
             if profile is not None:
                 hooks.append(profile)
             plan = plan_extract(inputs, staging, config, shard=shard, cluster=cluster)
-            run = _Run(plan, config, command_line, lambda event: _tell(hooks, event), cluster)
+            run = _Run(
+                plan,
+                config,
+                command_line,
+                lambda event: _tell(hooks, event),
+                cluster,
+                warm_up_seconds=warm_up_seconds,
+            )
             result = run.run(fresh=fresh, fail_fast=fail_fast)
         if profile is not None:
             result = replace(result, profile=profile.rows)
@@ -239,12 +251,16 @@ class _Run:
         command_line: Sequence[str],
         on_event: EventHook,
         cluster: Cluster | None = None,
+        *,
+        warm_up_seconds: float,
     ) -> None:
         self.plan = plan
         self.config = config
         self.command_line = tuple(command_line) or None
         self.on_event = on_event
         self.cluster = cluster
+        self.warm_up_seconds = warm_up_seconds
+        self.workers = plan.workers
         self.devices = tuple(dict.fromkeys(worker.device for worker in plan.workers))
         self.precision = resolve_precision(config.precision, self.devices[0])
         self.identities: dict[str, Mapping[str, Any]] = {}
@@ -293,7 +309,7 @@ class _Run:
                 started=started.isoformat(timespec="seconds"),
                 finished=datetime.now(UTC).isoformat(timespec="seconds"),
                 wall_seconds=round(time.perf_counter() - clock, 3),
-                machine=self._machine() | {"host": platform.node(), "workers": len(self.plan.workers)},
+                machine=self._machine() | {"host": platform.node(), "workers": len(self.workers)},
                 versions=_versions(),
                 share=self.plan.share,
             )
@@ -357,26 +373,29 @@ class _Run:
             )
             for source, key in todo
         ]
-        run_all = self.cluster.run_tasks if self.cluster else partial(run_on_devices, self.plan.workers)
-        memory_bytes = self.config.worker_memory_bytes
-        if memory_bytes is None and self.cluster is None:  # else each machine takes its own
-            memory_bytes = usual_memory_bytes()
-        stall_seconds = self.config.stall_seconds or None
+        limits = self._limits()
+        split = SplitVideos(self.on_event)
+        if self.config.segment_minutes is not None and self.cluster is None:
+            tasks = self._split(tasks, split, limits)
+        if self.cluster:
+            run_all = self.cluster.run_tasks
+        else:
+            run_all = partial(run_on_devices, self.workers, settle=split.settle)
         outcomes = run_all(
             tasks,
             "aucli.inference.worker:set_up",
-            on_event=self.on_event,
-            limits=Limits(stall_seconds, memory_bytes, max(START_SECONDS, stall_seconds or 0)),
+            on_event=split.hear,
+            limits=limits,
             config=self.config,
             schema=self.schema,
         )
         with closing(outcomes):
             for task, outcome in outcomes:
                 if not isinstance(outcome, TaskFailure):
-                    yield outcome
+                    yield split.finished(outcome)
                     continue
                 source, key = task.payload.source, task.payload.key
-                yield ReportEntry(
+                failed = ReportEntry(
                     source.name,
                     source.location,
                     "failed",
@@ -384,6 +403,32 @@ class _Run:
                     subject=source.subject,
                     key=key,
                 )
+                yield split.finished(failed)
+
+    def _limits(self) -> Limits:
+        memory_bytes = self.config.worker_memory_bytes
+        if memory_bytes is None and self.cluster is None:  # else each machine takes its own
+            memory_bytes = usual_memory_bytes()
+        stall_seconds = self.config.stall_seconds or None
+        return Limits(stall_seconds, memory_bytes, max(START_SECONDS, stall_seconds or 0))
+
+    def _split(self, tasks: list[Task], split: SplitVideos, limits: Limits) -> list[Task]:
+        """Segments in place of the long videos, where there are several workers to share them."""
+        devices = resolve_device(self.config.device)  # also those for which there are too few videos
+        workers = plan_workers(devices, self.config.jobs, sys.maxsize)
+        if len(workers) == 1:
+            return tasks
+        tasks = split_long(
+            tasks,
+            self.config,
+            split,
+            processes=len(workers),
+            reads_clips=self.plan.card.reads_clips,
+            warm_up_seconds=self.warm_up_seconds,
+            limits=limits,
+        )
+        self.workers = tuple(plan_workers(devices, self.config.jobs, len(tasks)))
+        return tasks
 
     def _settle(self, entry: ReportEntry, fail_fast: bool) -> None:
         self.on_event(VideoFinished(entry))

@@ -8,7 +8,7 @@ from typing import Any
 from aucli.inference.devices import WorkerPlan
 from aucli.inference.events import EventHook
 from aucli.inference.lent_ffmpeg import ffmpeg_for_torchcodec
-from aucli.inference.supervisor import Outcome, Task, run_tasks
+from aucli.inference.supervisor import Outcome, Settle, Task, run_tasks
 from aucli.inference.watch import Limits
 
 
@@ -19,11 +19,13 @@ def run_on_devices(
     *,
     on_event: EventHook,
     limits: Limits | None = None,
+    settle: Settle | None = None,
     **settings: Any,
 ) -> Generator[Outcome, None, None]:
     """`run_tasks` with as many of these processes as there are tasks for; settings go to every set-up.
 
-    setup: `module:function`; it also gets `device`, `threads` and `worker`. limits: see `run_tasks`.
+    setup: `module:function`; it also gets `device`, `threads` and `worker`. limits, settle: see
+        `run_tasks`.
 
     Raises:
         AucliError: see `run_tasks`.
@@ -39,6 +41,7 @@ def run_on_devices(
         ],
         on_event=on_event,
         limits=limits,
+        settle=settle,
         # Parallelism is over videos and pictures; threads inside operations would only compete.
         environments=[{"OMP_NUM_THREADS": "1", **lent}] * len(workers),
     )

@@ -21,6 +21,7 @@ from aucli.faces.align import crop_faces
 from aucli.faces.detect import Detector
 from aucli.faces.follow import find_faces
 from aucli.faces.quality import pose_degrees, sharpness
+from aucli.faces.snapshot import SnapshotLog
 from aucli.faces.valid import valid
 from aucli.inference.postprocess import Postprocess
 from aucli.inference.predictor import Predictor
@@ -69,6 +70,18 @@ class Chunk:
     heatmaps: NDArray[np.uint8] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Which frames of a decoder's are needed when it gives more: numbers of frames, the second not included.
+
+    scored: go through the network. emitted: come out as rows. snapshots: taken on the way.
+    """
+
+    scored: range
+    emitted: range
+    snapshots: SnapshotLog
+
+
 def analyse(
     decoder: Decoder,
     detector: Detector,
@@ -78,11 +91,13 @@ def analyse(
     detections_at_once: int = DETECTIONS_AT_ONCE,
     timer: Timer = UNTIMED,
     threaded: bool = True,
+    window: Window | None = None,
 ) -> Generator[Chunk, None, None]:
     """All rows of a video, in order; without `config.detect_every` a detection in each frame.
 
     detections_at_once: pictures in one call of the detector; changes no value.
     threaded: run decoding and detection in threads of their own; the rows are the same without.
+    window: what is needed of a segment; None for a whole video.
 
     Raises:
         MediaError: the file gives no frame at all, or the decoder cannot go on.
@@ -98,13 +113,20 @@ def analyse(
         max_faces=config.max_faces,
         batch_frames=detections_at_once * detect_every,
         timer=timer,
+        filled_from=0 if window is None else window.scored.start,
+        snapshots=None if window is None else window.snapshots,
     )
+    if window is not None:
+        tracked = ((frame, faces) for frame, faces in tracked if frame.index in window.scored)
     if threaded:
         # Detection is the slowest stage: cutting out goes with the network, into the thread that has time.
         tracked = prefetch(tracked, TRACKED_AHEAD, timer=timer, producer="detect", consumer="network")
     cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer)
-    scored = score_clips if predictor.card.reads_clips else score
-    with closing(scored(cropped, predictor, timer)) as chunks:
+    if predictor.card.reads_clips:
+        scored = score_clips(cropped, predictor, timer, emitted=None if window is None else window.emitted)
+    else:
+        scored = score(cropped, predictor, timer)
+    with closing(scored) as chunks:
         yield from chunks
 
 
@@ -171,12 +193,22 @@ def score(
 
 
 def score_clips(
-    cropped: Iterable[CroppedFrame], predictor: Predictor, timer: Timer = UNTIMED
+    cropped: Iterable[CroppedFrame],
+    predictor: Predictor,
+    timer: Timer = UNTIMED,
+    *,
+    emitted: range | None = None,
 ) -> Generator[Chunk, None, None]:
-    """The same for a network that reads clips: frames are emitted when those after them are known."""
+    """The same for a network that reads clips: frames are emitted when those after them are known.
+
+    emitted: numbers of the frames to emit, where some are there only for what others depend on.
+    """
     postprocess = Postprocess.of(predictor.card)
     with closing(with_outputs(cropped, predictor, timer)) as scored:
-        for done in scored:
+        for known in scored:
+            done = [one for one in known if emitted is None or one[0].index in emitted]
+            if not done:
+                continue
             outputs = np.concatenate([outputs for _, outputs in done])
             yield _chunk([frame for frame, _ in done], *postprocess(outputs), None, predictor.card)
 

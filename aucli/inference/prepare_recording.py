@@ -27,7 +27,8 @@ from aucli.datatypes import Faces, Frame, Source
 from aucli.errors import InputNotFoundError, MediaError
 from aucli.faces.align import crop_faces, similarity
 from aucli.faces.detect import Detector, make_detector
-from aucli.faces.follow import detect_every_for, find_faces
+from aucli.faces.detect_every import detect_every_for
+from aucli.faces.follow import find_faces
 from aucli.faces.main_person import Sightings
 from aucli.inference.events import EventHook, VideoProgress, VideoStarted
 from aucli.inference.parallel_detector import ParallelDetector
@@ -52,7 +53,7 @@ class PrepareConfig:
 
     detector: DetectorName = "mtcnn"
     decoder: DecoderName = "auto"
-    detect_every: int | None = None  # None: chosen from the frame rate, see `faces.follow`
+    detect_every: int | None = None  # None: chosen from the frame rate, see `faces.detect_every`
     min_face: int = 40
     picture_format: PictureFormat = "jpg"
     device: str = "auto"

@@ -1,4 +1,4 @@
-"""Many videos on several worker processes: whole videos from one queue, longest first.
+"""Many videos, or segments of long ones, on several worker processes: from one queue, longest first.
 
 The standard library's pools hang or lose work when a worker is killed (`multiprocessing.Pool` waits for
 ever, `ProcessPoolExecutor` fails all that is left), so this module owns its processes and a pipe to each.
@@ -10,11 +10,11 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from aucli.errors import AucliError, OutputError, WorkerError
 from aucli.inference.events import Event, EventHook, WorkerLost
@@ -22,7 +22,7 @@ from aucli.inference.watch import LOOK_SECONDS, Limits
 from aucli.inference.worker_main import SUPERVISOR_SIGNALS
 from aucli.inference.worker_process import Job, Place, Task, WorkerProcess
 
-__all__ = ["StandingWorker", "Task", "TaskFailure", "run_tasks", "stop_on_sigterm"]
+__all__ = ["StandingWorker", "Task", "TaskFailure", "Todo", "run_tasks", "stop_on_sigterm"]
 
 _STARTS = 2  # a worker that dies twice in a row while it starts will not start
 
@@ -38,6 +38,19 @@ class TaskFailure:
 Outcome = tuple[Task, Any | TaskFailure]
 
 
+class Todo(Protocol):
+    """What is still to do in a run, for whoever has seen an outcome."""
+
+    def add(self, task: Task) -> None:
+        """One more task."""
+
+    def drop(self, task: Task) -> bool:
+        """Do not do this one, of which there will be no outcome; False when a worker has it already."""
+
+
+Settle = Callable[[Task, Any | TaskFailure, Todo], bool]
+
+
 def run_tasks(
     tasks: Sequence[Task],
     *,
@@ -47,6 +60,7 @@ def run_tasks(
     retries: int = 1,
     environments: Sequence[Mapping[str, str]] | None = None,
     limits: Limits | None = None,
+    settle: Settle | None = None,
 ) -> Generator[Outcome, None, None]:
     """Run all tasks, one process per entry of `setup_kwargs`, and yield results as they come.
 
@@ -56,6 +70,7 @@ def run_tasks(
     retries: how often a task goes to a fresh worker after its worker died.
     environments: per worker, variables added to this process's (`OMP_NUM_THREADS`, ...).
     limits: of each task; a worker that goes beyond them is ended and its task fails, without a retry.
+    settle: asked of each outcome whether it is to be yielded; may change what is still to do.
 
     A task that raises, or whose workers died, becomes a `TaskFailure`; the others go on. Wrap the
     iterator in `contextlib.closing`: whenever it is closed, also by an interrupt, all workers are
@@ -67,6 +82,7 @@ def run_tasks(
         OutputError: a processor could not write the output; it could not for another video either.
     """
     crew = _Crew(tasks, on_event, retries, limits or Limits())
+    settle = settle or (lambda task, outcome, todo: True)
     environments = environments or [{}] * len(setup_kwargs)
     try:
         for kwargs, environment in list(zip(setup_kwargs, environments, strict=True))[: len(tasks)]:
@@ -74,9 +90,11 @@ def run_tasks(
         while crew.is_busy:
             for worker in crew.wait():
                 outcome = crew.handle(worker, worker.receive())
-                if outcome is not None:
+                if outcome is not None and settle(*outcome, crew):
                     yield outcome
-            yield from crew.end_those_beyond_limits()
+            for outcome in crew.end_those_beyond_limits():
+                if settle(*outcome, crew):
+                    yield outcome
     finally:
         crew.close()
 
@@ -104,6 +122,7 @@ class _Crew:
     def __init__(self, tasks: Sequence[Task], on_event: EventHook, retries: int, limits: Limits) -> None:
         self._queue = deque(Job(task) for task in sorted(tasks, key=lambda task: -task.weight))
         self._workers: list[WorkerProcess] = []
+        self._left: list[Place] = []  # of workers that ended when there was nothing more to do
         self._on_event = on_event
         self._retries = retries
         self._limits = limits
@@ -122,8 +141,27 @@ class _Crew:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def add(self, task: Task, place: Place) -> None:
-        """One more task, for the worker that waits, else for a new one."""
+    def add(self, task: Task) -> None:
+        """One more task, for a worker that waits, else for one that ended; else it waits for its turn."""
+        job = Job(task)
+        idle = next((worker for worker in self._workers if worker.is_ready and worker.job is None), None)
+        if idle is not None:
+            idle.give(job)
+        elif self._left:
+            self.start(self._left.pop(), job)
+        else:
+            heavier = sum(other.task.weight >= task.weight for other in self._queue)
+            self._queue.insert(heavier, job)
+
+    def drop(self, task: Task) -> bool:
+        """See `Todo`."""
+        job = next((job for job in self._queue if job.task is task), None)
+        if job is not None:
+            self._queue.remove(job)
+        return job is not None
+
+    def give(self, task: Task, place: Place) -> None:
+        """A task for the worker that waits, else for a new one."""
         idle = next((worker for worker in self._workers if worker.is_ready and worker.job is None), None)
         if idle is None:
             self.start(place, Job(task))
@@ -209,6 +247,8 @@ class _Crew:
         self._workers.remove(worker)
         if job is not None or self._queue:
             self.start(worker.place, job)
+        else:
+            self._left.append(worker.place)
 
     def _start_again(self, worker: WorkerProcess, how: str) -> None:
         worker.place.failed_starts += 1
@@ -258,7 +298,7 @@ class StandingWorker:
         with self._working:
             crew = self._crew = self._crew or _Crew([], self._tell, 1, self._limits)
             self._on_event = on_event
-            crew.add(task, self._place)
+            crew.give(task, self._place)
             try:
                 while True:
                     for worker in crew.wait():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aucli.config import PrimaryRule
 from aucli.faces.primary import TrackSummary, choose_primary
-from aucli.inference.pipeline import Chunk
 from aucli.inference.top_aus import top_aus
+
+if TYPE_CHECKING:  # it brings torch, and a supervisor that gets tallies from its workers has none
+    from aucli.inference.pipeline import Chunk
 
 
 @dataclass
@@ -58,6 +62,35 @@ class Tally:
             track.centre_distance_sum += float(distance[mine].sum())
             if rows.occurrences is not None:
                 track.occurrences += rows.occurrences[mine].sum(0)
+
+    def go_on(self, other: Tally, numbers: Mapping[int, int]) -> None:
+        """Add what another one saw of the same video, later.
+
+        numbers: of the other's tracks in this one.
+        """
+        if not other.frames:
+            return
+        if other._previous_seconds is not None:
+            self._previous_seconds = other._previous_seconds
+        elif self.frames:
+            self._previous_seconds = self.last_seconds
+        if self.first_seconds is None:
+            self.first_seconds = other.first_seconds
+        self.last_seconds = other.last_seconds
+        self.frames += other.frames
+        for number, track in other._tracks.items():
+            mine = self._tracks.setdefault(
+                numbers[number], _Track(0, 0.0, 0.0, np.zeros(len(self.au_names), np.int64))
+            )
+            mine.frames += track.frames
+            mine.area_share_sum += track.area_share_sum
+            mine.centre_distance_sum += track.centre_distance_sum
+            mine.occurrences = mine.occurrences + track.occurrences
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of the tracks, in order."""
+        return tuple(sorted(self._tracks))
 
     def primary(self, rule: PrimaryRule) -> int | None:
         """The main person's track; None for a video without faces."""

@@ -1,4 +1,4 @@
-"""One worker process: its networks, and the whole of one video from open file to finished part."""
+"""One worker process: its networks, and all of one video, or segment, from open file to finished part."""
 
 from __future__ import annotations
 
@@ -6,41 +6,50 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from typing import Protocol, overload
 
 import pyarrow as pa
 import torch
 
 from aucli.config import ExtractConfig
 from aucli.datatypes import DecodeSummary, Selection, Source
-from aucli.errors import MediaError
+from aucli.errors import MediaError, SplitError
 from aucli.faces.detect import Detector, make_detector
-from aucli.faces.follow import detect_every_for
+from aucli.faces.detect_every import detect_every_for
 from aucli.inference.clip_mode import clip_notes
 from aucli.inference.devices import resolve_precision
-from aucli.inference.events import EventHook, StagesTimed, VideoProgress, VideoStarted
+from aucli.inference.events import EventHook, SegmentProgress, StagesTimed, VideoProgress, VideoStarted
 from aucli.inference.parallel_detector import ParallelDetector, useful_threads
-from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse
+from aucli.inference.pipeline import DETECTIONS_AT_ONCE, Window, analyse
 from aucli.inference.predictor import Predictor
 from aucli.inference.pulse import pulse
+from aucli.inference.segment import CheckedDecoder, join, window_of_segment
 from aucli.inference.tally import Tally
-from aucli.inference.task import VideoTask
+from aucli.inference.task import SegmentResult, SegmentTask, StitchTask, VideoTask
 from aucli.inference.timing import UNTIMED, StageTimer
 from aucli.media.decode import Decoder, open_decoder
 from aucli.media.decode.choose import selected_rate, window_of
-from aucli.media.probe import probe
+from aucli.media.probe import VideoProbe, probe
 from aucli.media.remote import local_copy
 from aucli.sinks.primary import only_track
 from aucli.sinks.report import ReportEntry
 from aucli.sinks.rows import rows_to_batch
-from aucli.sinks.spool import Spool
+from aucli.sinks.spool import JoinedSpools, Spool
 
 _PROGRESS_SECONDS = 0.5
 
 
-def set_up(
-    config: ExtractConfig, schema: pa.Schema, device: str, threads: int, worker: int
-) -> Callable[[VideoTask, EventHook], ReportEntry]:
-    """Load detector and network on the device; returns the function that does one video after the other."""
+class Process(Protocol):
+    """What a worker does with a task."""
+
+    @overload
+    def __call__(self, task: VideoTask | StitchTask, send: EventHook) -> ReportEntry: ...
+    @overload
+    def __call__(self, task: SegmentTask, send: EventHook) -> SegmentResult: ...
+
+
+def set_up(config: ExtractConfig, schema: pa.Schema, device: str, threads: int, worker: int) -> Process:
+    """Load detector and network on the device; returns the function that does one task after the other."""
     # Parallelism is over videos and pictures, never inside an operation: same values on any number of cores.
     torch.set_num_threads(1)
     return _Processor(config, schema, device, threads, worker).process
@@ -64,7 +73,21 @@ class _Processor:
         self._parallel: dict[int, ParallelDetector] = {}  # by threads
         self._at_once = max(threads, DETECTIONS_AT_ONCE)
 
-    def process(self, task: VideoTask, send: EventHook) -> ReportEntry:
+    @overload
+    def process(self, task: VideoTask | StitchTask, send: EventHook) -> ReportEntry: ...
+    @overload
+    def process(self, task: SegmentTask, send: EventHook) -> SegmentResult: ...
+    def process(
+        self, task: VideoTask | StitchTask | SegmentTask, send: EventHook
+    ) -> ReportEntry | SegmentResult:
+        match task:
+            case SegmentTask():
+                return self._process_segment(task, send)
+            case StitchTask():
+                return self._stitch(task)
+        return self._process_video(task, send)
+
+    def _process_video(self, task: VideoTask, send: EventHook) -> ReportEntry:
         with ExitStack() as stack:
             # The network has time limits of its own: while a video is fetched there is always progress.
             with pulse(time.monotonic, lambda: send(VideoProgress(task.source.name, 0))):
@@ -81,16 +104,22 @@ class _Processor:
         probed = probe(source)
         expected = probed.frames_from_header
         send(VideoStarted(source.name, expected if whole else None, self._worker))
-        here, rate = config, selected_rate(probed.frame_rate, config.selection)
-        if config.detect_every is None:
-            here = replace(config, detect_every=detect_every_for(rate))
+        here, rate = self._for(probed)
         tally = Tally(self._predictor.card.written_aus)
         spool = Spool(task.spool_path, self._schema)
         try:
             with open_decoder(source, config.selection, config.decoder, self._device) as decoder:
                 broken: str | None = None
                 try:
-                    self._write_rows(decoder, here, source, send, tally=tally, spool=spool)
+                    self._write_rows(
+                        decoder,
+                        here,
+                        source,
+                        send,
+                        lambda: VideoProgress(source.name, tally.frames),
+                        tally=tally,
+                        spool=spool,
+                    )
                 except MediaError as error:
                     if not tally.frames:
                         raise
@@ -109,18 +138,87 @@ class _Processor:
         seconds = time.perf_counter() - start
         return replace(entry, wall_seconds=round(seconds, 3), fps=round(entry.frames / seconds, 2))
 
+    def _process_segment(self, task: SegmentTask, send: EventHook) -> SegmentResult:
+        """The rows of a segment in its spool, which stays.
+
+        Raises:
+            SplitError: something is not as planned, damage too.
+        """
+        source, segment = task.source, task.segment
+        tally = Tally(self._predictor.card.written_aus)
+
+        def progress() -> SegmentProgress:
+            return SegmentProgress(source.name, task.key, segment.number, tally.frames, self._worker)
+
+        send(progress())
+        here, _ = self._for(probe(source))
+        if here.detect_every != task.detect_every:
+            raise SplitError("its frame rate is not the one that it was planned with")
+        window = window_of_segment(segment)
+        spool = Spool(task.spool_path, self._schema)
+        try:
+            with CheckedDecoder(
+                open_decoder(source, here.selection, here.decoder, self._device, stretch=segment.stretch),
+                segment,
+            ) as decoder:
+                self._write_rows(
+                    decoder, here, source, send, progress, tally=tally, spool=spool, window=window
+                )
+                decoder.check()
+                met, meets = (
+                    decoder.known_at(meeting, window.snapshots) for meeting in (segment.met, segment.meets)
+                )
+            if tally.frames != segment.frames:
+                raise SplitError(f"{tally.frames} frames came, not {segment.frames} as its packets promise")
+            spool.close()
+        except BaseException:
+            spool.discard()
+            raise
+        self._tell_times(send)
+        notes = self._predictor.take_notes()
+        return SegmentResult(segment, spool.path, spool.rows, tally, decoder.summary, notes, met, meets)
+
+    def _stitch(self, task: StitchTask) -> ReportEntry:
+        """The part of a whole video, of the rows of its segments.
+
+        Raises:
+            SplitError: they do not fit together.
+        """
+        with self._timer("write"):
+            numbers, tally, summary = join(
+                task.segments, self._predictor.card.written_aus, exact=self._device == "cpu"
+            )
+            rows = sum(result.rows for result in task.segments)
+            paths = [result.spool_path for result in task.segments]
+            spool = JoinedSpools(paths, numbers, self._schema, rows)
+            entry = _finish(task.video, self._config, tally, spool, summary)
+        _, rate = self._for(probe(task.video.source))
+        rates = clip_notes(self._predictor.card, rate) if entry.rows else ()
+        said = dict.fromkeys(note for result in task.segments for note in result.notes)
+        return replace(entry, notes=(*entry.notes, *rates, *said))
+
+    def _for(self, probed: VideoProbe) -> tuple[ExtractConfig, float | None]:
+        """The configuration with what depends on the video, and its selected frames per second."""
+        config = self._config
+        rate = selected_rate(probed.frame_rate, config.selection)
+        if config.detect_every is None:
+            config = replace(config, detect_every=detect_every_for(rate))
+        return config, rate
+
     def _write_rows(
         self,
         decoder: Decoder,
         config: ExtractConfig,
         source: Source,
         send: EventHook,
+        so_far: Callable[[], VideoProgress | SegmentProgress],
         *,
         tally: Tally,
         spool: Spool,
+        window: Window | None = None,
     ) -> None:
         def progress() -> None:
-            send(VideoProgress(source.name, tally.frames))
+            send(so_far())
 
         last_sent = time.perf_counter()
         chunks = analyse(
@@ -130,6 +228,7 @@ class _Processor:
             config,
             detections_at_once=self._at_once,
             timer=self._timer,
+            window=window,
         )
         with pulse(lambda: (decoder.summary, tally.frames), progress), closing(chunks):
             for chunk in chunks:
@@ -176,7 +275,11 @@ def _synchroniser(device: str) -> Callable[[], object] | None:
 
 
 def _finish(
-    task: VideoTask, config: ExtractConfig, tally: Tally, spool: Spool, summary: DecodeSummary
+    task: VideoTask,
+    config: ExtractConfig,
+    tally: Tally,
+    spool: Spool | JoinedSpools,
+    summary: DecodeSummary,
 ) -> ReportEntry:
     """Make the part of the spooled rows, and the entry that says what it is."""
     problem = summary.problem

@@ -7,7 +7,7 @@ read at all. Memory stays bounded whatever the length of the video.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,13 +61,17 @@ class Spool:
 
         change: made to each batch on the way; a frame's rows are never in two batches.
         """
+        self.close()
+        batches = _batches(self.path)
+        write_parquet(part, map(change, batches) if change else batches, self._schema)
+        self._remove()
+
+    def close(self) -> None:
+        """No more rows come; they stay for a `JoinedSpools`."""
         self.flush()
         with self._writing():
             self._stream.close()
             self._file.close()
-        batches = _batches(self.path)
-        write_parquet(part, map(change, batches) if change else batches, self._schema)
-        self._remove()
 
     def discard(self) -> None:
         """Remove the spool with its rows; for a video that failed."""
@@ -85,6 +89,54 @@ class Spool:
             yield
         except OSError as error:
             raise cannot_write(self.path, error) from error
+
+
+class JoinedSpools:
+    """Closed spools of one video, one after the other, to be finished as one.
+
+    numbers: for each, the numbers of its tracks in the video.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], numbers: Sequence[Mapping[int, int]], schema: pa.Schema, rows: int
+    ) -> None:
+        self.rows = rows
+        self._paths = tuple(paths)
+        self._numbers = tuple(numbers)
+        self._schema = schema
+
+    def finish(self, part: Path, change: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None) -> None:
+        """As `Spool.finish`.
+
+        Raises:
+            OutputError: the part cannot be written, or a spool not be read.
+        """
+        batches = self._renumbered()
+        write_parquet(part, map(change, batches) if change else batches, self._schema)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the spools with their rows."""
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+
+    def _renumbered(self) -> Iterator[pa.RecordBatch]:
+        for path, numbers in zip(self._paths, self._numbers, strict=True):
+            for batch in _batches(path):
+                yield renumbered(batch, numbers)
+
+
+def renumbered(batch: pa.RecordBatch, numbers: Mapping[int, int]) -> pa.RecordBatch:
+    """The batch with other track numbers, whose order is the same.
+
+    Raises:
+        KeyError: a track has no new number.
+    """
+    place = batch.schema.get_field_index("track")
+    tracks = [None if track is None else numbers[track] for track in batch.column(place).to_pylist()]
+    return batch.set_column(
+        place, batch.schema.field(place), pa.array(tracks, batch.schema.field(place).type)
+    )
 
 
 def recover(path: Path) -> pa.Table:

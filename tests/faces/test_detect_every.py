@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from aucli.datatypes import Selection
-from aucli.faces.follow import detect_every_for
+from aucli.faces.detect_every import detect_every_for
 from aucli.media.decode.choose import selected_rate
 
 

@@ -433,3 +433,38 @@ def test_what_the_set_up_of_a_standing_worker_raises_is_raised():
     with pytest.raises(CheckpointError, match="is damaged"):
         one(worker, do="square", value=1)
     assert children() == []
+
+
+def test_outcomes_may_change_what_is_still_to_do():
+    def payload(**more):
+        return {"do": "square", "value": 3, "name": "more", **more}
+
+    tasks = [Task(str(number), payload(value=number), weight=10 - number) for number in range(4)]
+    seen = []
+
+    def settle(task, outcome, todo):
+        seen.append(task.video)
+        if task.video == "0":
+            assert todo.drop(tasks[2])
+            assert not todo.drop(tasks[2])
+            assert not todo.drop(task)
+            todo.add(Task("first", payload(), weight=100))  # before what waits
+        if task.video == "3":  # the worker has nothing more to do and waits
+            todo.add(Task("dies", payload(do="die", signal=signal.SIGKILL)))
+        if task.video == "dies":  # and none is left
+            assert isinstance(outcome, TaskFailure)
+            todo.add(Task("last", payload()))
+        return task.video != "1"
+
+    outcomes = run_tasks(
+        tasks,
+        setup=f"{FUNCTIONS}:setup",
+        setup_kwargs=[{"number": 0}],
+        on_event=lambda event: None,
+        retries=0,
+        settle=settle,
+    )
+    with closing(outcomes):
+        yielded = [task.video for task, _ in outcomes]
+    assert seen == ["0", "1", "first", "3", "dies", "last"]
+    assert yielded == ["0", "first", "3", "dies", "last"]

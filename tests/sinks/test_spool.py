@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aucli.sinks.rows import rows_to_batch
-from aucli.sinks.spool import FLUSH_ROWS, Spool, recover
+from aucli.sinks.spool import FLUSH_ROWS, JoinedSpools, Spool, recover
 from tests.sinks.recipes import SCHEMA, make_rows
 
 
@@ -92,3 +92,24 @@ def test_a_torn_last_batch_is_left_out(tmp_path, missing_bytes):
         spool.flush()
     os.truncate(path, path.stat().st_size - missing_bytes)
     assert recover(path).equals(pa.Table.from_batches(batches(3)).combine_chunks())
+
+
+def test_spools_are_joined_with_other_track_numbers(tmp_path):
+    spools = [Spool(tmp_path / f"{number}.arrows", SCHEMA) for number in range(2)]
+    for number, spool in enumerate(spools):
+        for batch in batches(4)[2 * number : 2 * number + 2]:
+            spool.write(batch)
+        spool.close()
+    numbers = [{0: 0, 1: 1, 2: 2}, {0: 1, 1: 4, 2: 7}]
+    rows = sum(spool.rows for spool in spools)
+    joined = JoinedSpools([spool.path for spool in spools], numbers, SCHEMA, rows)
+    joined.finish(tmp_path / "a.parquet")
+    found, given = pq.read_table(tmp_path / "a.parquet"), pa.Table.from_batches(batches(4))
+    assert found.drop(["track"]).equals(given.drop(["track"]).combine_chunks())
+    places = [0] * spools[0].rows + [1] * spools[1].rows
+    tracks = zip(places, given["track"].to_pylist(), strict=True)
+    assert found["track"].to_pylist() == [
+        None if track is None else numbers[place][track] for place, track in tracks
+    ]
+    assert found.schema.equals(given.schema)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]

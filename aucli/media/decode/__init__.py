@@ -5,7 +5,8 @@ To add a backend, for instance `fast`:
 1. Write `fast.py` beside this file with a subclass of `protocol.Decoder`. Choose frames
    with `choose.FrameChooser`, count all decoded ones in `index`, give exact PTS, upright pictures with
    square pixels in display size, and say in `summary` what went wrong. Import its library at the top.
-   A decoder that is fed packets has most of that from `packets.PacketDecoder`.
+   A decoder that is fed packets has most of that from `packets.PacketDecoder`, parts of a video too; one
+   that cannot begin anywhere is named in `_open`.
 2. Raise `MediaError` for a file that nobody can read, `DecoderUnavailableError`, with the reason and
    what to type instead, for what only this backend cannot do.
 3. Add its name to `aucli.config.DecoderName` and a branch to `_backend` below; `auto` takes a
@@ -22,9 +23,10 @@ from typing import get_args
 
 from aucli.config import DecoderName
 from aucli.datatypes import Selection, Source
-from aucli.errors import DecoderUnavailableError, UsageError
+from aucli.errors import DecoderUnavailableError, SplitError, UsageError
 from aucli.media.decode.choose import window_of
 from aucli.media.decode.protocol import Decoder
+from aucli.media.stretch import Stretch
 
 __all__ = ["GPU_DECODERS", "Decoder", "check_decoder", "decoders_tried", "open_decoder"]
 
@@ -33,7 +35,12 @@ GPU_DECODERS: tuple[DecoderName, ...] = ("torchcodec", "pyav-cuda")
 
 
 def open_decoder(
-    source: Source, selection: Selection | None = None, decoder: DecoderName = "auto", device: str = "cpu"
+    source: Source,
+    selection: Selection | None = None,
+    decoder: DecoderName = "auto",
+    device: str = "cpu",
+    *,
+    stretch: Stretch | None = None,
 ) -> Decoder:
     """Open a source for one pass over its selected frames; to be used in a `with` statement.
 
@@ -42,9 +49,11 @@ def open_decoder(
     The start and end of the source (from a list.csv) take precedence over those of the selection.
 
     device: as torch names it; where the frames of a GPU decoder lie. Others give theirs on the CPU.
+    stretch: of a video, the pictures to decode, planned for this selection.
 
     Raises:
         MediaError: the source cannot be read, with the reason.
+        SplitError: the decoder cannot begin with the stretch.
         DecoderUnavailableError: the backend asked for is not installed, not for this device, or not to be
             trusted with this file.
         UsageError: no backend has this name.
@@ -57,10 +66,12 @@ def open_decoder(
     check_decoder(decoder, device)
     tried = decoders_tried(decoder, device)
     if len(tried) == 1:
-        return _backend(tried[0], device)(source, window)
+        return _open(tried[0], device, source, window, stretch)
     from aucli.media.decode.automatic import AutomaticDecoder
 
-    return AutomaticDecoder(source.path, [partial(_open, name, device, source, window) for name in tried])
+    return AutomaticDecoder(
+        source.path, [partial(_open, name, device, source, window, stretch) for name in tried]
+    )
 
 
 def check_decoder(decoder: DecoderName, device: str) -> None:
@@ -97,11 +108,18 @@ def decoders_tried(decoder: DecoderName, device: str) -> tuple[DecoderName, ...]
     return (*there, "pyav")
 
 
-def _open(name: DecoderName, device: str, source: Source, window: Selection) -> Decoder:
-    return _backend(name, device)(source, window)
+def _open(
+    name: DecoderName, device: str, source: Source, window: Selection, stretch: Stretch | None
+) -> Decoder:
+    make = _backend(name, device)
+    if stretch is None:
+        return make(source, window)
+    if name == "decord":
+        raise SplitError("decord reads a video from its start only")
+    return make(source, window, stretch=stretch)
 
 
-def _backend(name: DecoderName, device: str) -> Callable[[Source, Selection], Decoder]:
+def _backend(name: DecoderName, device: str) -> Callable[..., Decoder]:
     """The class of a backend, imported only now: each brings a large library."""
     if name == "pyav":
         from aucli.media.decode.pyav import PyavDecoder

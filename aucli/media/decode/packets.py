@@ -18,12 +18,13 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from aucli.datatypes import DecodeSummary, Frame, Selection, Source, counted
-from aucli.errors import AucliError, MediaError
+from aucli.errors import AucliError, MediaError, SplitError
 from aucli.media.container import open_video, packets_of, videos_in
 from aucli.media.decode.choose import FrameChooser
 from aucli.media.decode.clock import PresentationClock
 from aucli.media.decode.protocol import Decoder
 from aucli.media.probe import HDR_TRANSFERS
+from aucli.media.stretch import Stretch
 from aucli.media.truncation import missing_bytes
 
 # In MP4 and MOV one sample is one picture, so their numbers can be compared. Elsewhere a packet may be one
@@ -54,13 +55,24 @@ class PacketError(Exception):
 class PacketDecoder(Decoder, ABC, Generic[AnyPicture]):
     """See `aucli.media.decode.protocol.Decoder`. PyAV reads the file; a subclass decodes its packets.
 
+    stretch: decode these pictures only, whose plan already has the selection in it. Anything that is not as
+        planned, damage too, ends `frames` with a SplitError.
+
     Raises:
         MediaError: the file cannot be opened as a video.
+        SplitError: the stretch cannot be reached.
     """
 
     name: ClassVar[str]
 
-    def __init__(self, source: Source, selection: Selection, hwaccel: HWAccel | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        selection: Selection,
+        hwaccel: HWAccel | None = None,
+        *,
+        stretch: Stretch | None = None,
+    ) -> None:
         self._path = source.path
         self._container, self._stream = open_video(source.path, hwaccel)
         self._format = self._container.format.name
@@ -88,6 +100,10 @@ class PacketDecoder(Decoder, ABC, Generic[AnyPicture]):
             self._notes.append(
                 f"the file has {counted(others, 'more video stream')}; this is stream {self._stream.index}"
             )
+        self._stretch = stretch
+        self._first_packet = None if stretch is None or not stretch.first_index else int(stretch.pts[0])
+        if self._first_packet is not None:
+            self._go_near(self._first_packet)
 
     @abstractmethod
     def _decode(self, packet: Packet[VideoStream] | None) -> Sequence[AnyPicture]:
@@ -119,12 +135,15 @@ class PacketDecoder(Decoder, ABC, Generic[AnyPicture]):
         )
 
     def frames(self) -> Iterator[Frame]:
+        if self._stretch is not None:
+            yield from self._frames_of(self._stretch)
+            return
         for picture, following in _with_next(self._pictures()):
             pts = self._clock.stamp(picture.pts, picture.dts, None if following is None else following.pts)
             index = self._frames_decoded
             self._frames_decoded += 1
-            if index == 0 and HDR_TRANSFERS.get(int(self._stream.codec_context.color_trc)) == "pq":
-                self._notes.append(_FLAT)
+            if index == 0:
+                self._note_flat_pictures()
             self._frames_corrupt += picture.is_corrupt
             decision = self._chooser.decide(pts * self._time_base)
             if decision == "stop":
@@ -153,6 +172,52 @@ class PacketDecoder(Decoder, ABC, Generic[AnyPicture]):
     def close(self) -> None:
         self._container.close()
 
+    def _note_flat_pictures(self) -> None:
+        if HDR_TRANSFERS.get(int(self._stream.codec_context.color_trc)) == "pq":
+            self._notes.append(_FLAT)
+
+    def _frames_of(self, stretch: Stretch) -> Iterator[Frame]:
+        """The chosen pictures of a stretch; all of its pictures must come, and be whole."""
+        done, planned = 0, stretch.pts.tolist()
+        for picture in self._pictures():
+            if not done and picture.pts is not None and picture.pts < planned[0]:
+                continue  # shown before the key frame, and made from what was not decoded
+            index = stretch.first_index + done
+            if done == len(planned):
+                raise SplitError(f"it has more than the {index} frames that its packets promise")
+            if picture.pts != planned[done]:
+                raise SplitError(f"frame {index} came with time stamp {picture.pts}, not {planned[done]}")
+            if picture.is_corrupt or self._packets_failed or self._packets_corrupt:
+                raise SplitError(f"damage at frame {index}")
+            done += 1
+            self._frames_decoded += 1
+            if index == 0:
+                self._note_flat_pictures()
+            if stretch.chosen[done - 1]:
+                try:
+                    pixels = self._pixels(picture)
+                except AucliError:
+                    raise
+                except (OSError, ValueError) as error:
+                    raise SplitError(f"frame {index} cannot be converted ({error})") from error
+                yield Frame(index, planned[done - 1], self._time_base, pixels)
+                self._frames_given += 1
+            if done == len(planned) and not stretch.to_the_end:
+                return
+        if done < len(planned):
+            raise SplitError(f"frame {stretch.first_index + done} did not come")
+        self._stopped_early = self._reading_failed or self._first_failure
+        if self._stopped_early or self._packets_failed or self._packets_corrupt:
+            raise SplitError(f"damage at the end of the file ({self._stopped_early or 'a packet'})")
+
+    def _go_near(self, pts: int) -> None:
+        """Read on from this key frame, or from one before it."""
+        try:
+            self._container.seek(pts, stream=self._stream)
+        except av.error.FFmpegError as error:
+            self._container.close()
+            raise SplitError(f"the key frame at time stamp {pts} cannot be found ({error})") from error
+
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         return packets_of(self._container, self._stream)
 
@@ -167,6 +232,10 @@ class PacketDecoder(Decoder, ABC, Generic[AnyPicture]):
             except av.error.FFmpegError as error:
                 self._reading_failed = error.strerror
                 break
+            if self._first_packet is not None:
+                if packet.pts != self._first_packet or not packet.is_keyframe:
+                    continue
+                self._first_packet = None
             try:
                 pictures = self._decode(packet)
             except PacketError as error:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from aucli.datatypes import Selection, Source
 from aucli.media.decode.packets import PacketDecoder, PacketError
 from aucli.media.display import Orientation, display_width
+from aucli.media.stretch import Stretch
 
 
 class PyavDecoder(PacketDecoder[VideoFrame]):
@@ -27,8 +28,8 @@ class PyavDecoder(PacketDecoder[VideoFrame]):
 
     name = "pyav"
 
-    def __init__(self, source: Source, selection: Selection) -> None:
-        super().__init__(source, selection)
+    def __init__(self, source: Source, selection: Selection, *, stretch: Stretch | None = None) -> None:
+        super().__init__(source, selection, stretch=stretch)
         # One for the whole file: it keeps its conversion tables between frames.
         self._reformatter = VideoReformatter()
 

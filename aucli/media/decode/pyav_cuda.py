@@ -27,6 +27,7 @@ from aucli.media.decode.refused import refused
 from aucli.media.decode.surface import displayed
 from aucli.media.display import Orientation, display_width
 from aucli.media.probe import probe
+from aucli.media.stretch import Stretch
 
 _SURFACES = {"nv12": 8, "p010le": 16, "p016le": 16}  # what PyAV gives to DLPack; bits with those on top
 _FOUR_TWO_ZERO = 1
@@ -44,7 +45,9 @@ class PyavCudaDecoder(PacketDecoder[VideoFrame]):
 
     name = "pyav-cuda"
 
-    def __init__(self, source: Source, selection: Selection, device: str) -> None:
+    def __init__(
+        self, source: Source, selection: Selection, device: str, *, stretch: Stretch | None = None
+    ) -> None:
         described = probe(source)
         kind = kind_of(described.pixel_format)
         why_not = refusal(described, device)
@@ -56,7 +59,7 @@ class PyavCudaDecoder(PacketDecoder[VideoFrame]):
         index = device.partition(":")[2] or "0"
         accelerator = HWAccel("cuda", index, allow_software_fallback=False, is_hw_owned=True)
         try:
-            super().__init__(source, selection, accelerator)
+            super().__init__(source, selection, accelerator, stretch=stretch)
         except MediaError as error:  # `probe` has opened it, so it is the hardware
             raise refused(source.path, self.name, str(error.__cause__ or error)) from error
         if not self._stream.codec_context.is_hwaccel:

@@ -29,6 +29,7 @@ from aucli.media.decode.refused import refused
 from aucli.media.decode.surface import displayed
 from aucli.media.display import Orientation, display_width
 from aucli.media.probe import probe
+from aucli.media.stretch import Stretch
 
 try:
     from torchcodec.decoders import Demuxer, RawFrame
@@ -67,7 +68,9 @@ class TorchcodecDecoder(PacketDecoder[RawPicture]):
 
     name = "torchcodec"
 
-    def __init__(self, source: Source, selection: Selection, device: str) -> None:
+    def __init__(
+        self, source: Source, selection: Selection, device: str, *, stretch: Stretch | None = None
+    ) -> None:
         described = probe(source)
         if device != "cpu":
             why_not = f"it decodes {', '.join(CODECS)}, not {described.codec}"
@@ -75,7 +78,7 @@ class TorchcodecDecoder(PacketDecoder[RawPicture]):
                 why_not = refusal(described, device) or ""
             if why_not:
                 raise refused(source.path, self.name, why_not)
-        super().__init__(source, selection)
+        super().__init__(source, selection, stretch=stretch)
         self._orientation = Orientation.turned(described.rotation_degrees, mirrored=described.mirrored)
         self._hidden: set[int] = set()
         self._packet: CodedPacket | None = None
@@ -89,6 +92,9 @@ class TorchcodecDecoder(PacketDecoder[RawPicture]):
     def close(self) -> None:
         super().close()
         self._packet = None
+
+    def _go_near(self, pts: int) -> None:
+        """Its demuxer cannot be told where to go: all packets before are read by both, and not decoded."""
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """PyAV's packets; `_packet` is torchcodec's at the same place."""
