@@ -354,7 +354,7 @@ def no_memory(case: Case) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Case], None], int]] = {
-    "kill_run": (kill_run, 150),
+    "kill_run": (kill_run, 220),
     "kill_worker": (kill_worker, 50),
     "interrupt": (interrupt, 15),
     "terminate": (terminate, 15),
