@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -221,7 +220,7 @@ from aucli.inference.extract import run_extract
 
 def on_event(event):
     if isinstance(event, VideoProgress) and event.frames >= 20:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
 
 run_extract(sys.argv[1:2], sys.argv[2], ExtractConfig(jobs=2, segment_minutes=6 / 60), on_event=on_event,
             warm_up_seconds=4)
@@ -231,11 +230,15 @@ run_extract(sys.argv[1:2], sys.argv[2], ExtractConfig(jobs=2, segment_minutes=6 
 def test_a_run_killed_within_a_segment_goes_on(late, whole, tmp_path):
     output = tmp_path / "out.parquet"
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", _KILLED, str(late), str(output)], env=environ, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(late), str(output)],
+        env=environ,
+        check=False,
+        start_new_session=True,  # its workers die with it
+    )
     assert done.returncode == -signal.SIGKILL
     left = [path.name for path in (tmp_path / "out.parquet.parts").iterdir()]
     assert any(name.endswith(".1.arrows") for name in left)
-    time.sleep(0.5)  # its workers end themselves
     config = ExtractConfig(jobs=2, segment_minutes=6 / 60)
     result = run_extract([late], output, config, warm_up_seconds=4)
     assert result.report.entries[0].notes == ()
