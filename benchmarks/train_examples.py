@@ -7,7 +7,8 @@
 Their authors publish no weights, so these are there to try both systems with; they are no match for the
 authors' and nothing for research. Each is what `aucli train` makes in 15 to 20 minutes on two quiet cores:
 the commands are printed as they are run, and the same command goes on where it was stopped. `--precision
-bf16` takes half the time where the processor has AVX512-BF16.
+bf16` takes half the time where the processor has AVX512-BF16. `--install` puts the result into aucli/zoo: the
+two that ship are from there.
 
 - The backbone is the built-in model's (`--init builtin`), the rest begins at random.
 - SCC learns from every third still of the training people, with the 68 landmarks that come with them.
@@ -16,11 +17,12 @@ bf16` takes half the time where the processor has AVX512-BF16.
 
 Figures are those of `aucli evaluate`: on the people of val, on the people of mini, who were never looked at
 in training, and on mini's two clips through `aucli extract`. They go into results/train_examples_*.json and
-from there into the card.
+from there into the card. Means are over the AUs that are there in some of the faces and not in all.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -36,6 +38,7 @@ from morphs import FRAMES_PER_SECOND, write_clips
 
 from aucli.datatypes import counted
 from aucli.sinks.atomic import write_json
+from aucli.zoo import catalogue
 from aucli.zoo.card import Card, read_card
 from aucli_models.au import AU_SETS
 
@@ -105,6 +108,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, help="at most so many to train on, likewise")
     parser.add_argument("--precision", default="fp32", help="of training: fp32 or bf16")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--install", action="store_true", help="put the result into the package")
     args = parser.parse_args()
     example = EXAMPLES[args.system]
     args.out.mkdir(parents=True, exist_ok=True)
@@ -134,6 +138,10 @@ def main() -> None:
     else:
         print(json.dumps(result))
     print(f"Written: {path}")
+    if args.install:
+        zoo = Path(catalogue.__file__).parent
+        shutil.copy(path, zoo / "cards")
+        shutil.copy(path.with_name(card.weights), zoo / "weights")
 
 
 def aucli(*words: object, quiet: bool = False) -> str:
@@ -281,8 +289,14 @@ def figures_of(text: str) -> dict[str, Any]:
         decided = one.get("card", one["protocol"])
         kept = {"positive": one["positive"], "auc": one["auc"], "f1": decided["f1"]}
         aus[au] = kept | {key: one[key] for key in ("icc", "mae") if key in one}
-    return {"faces": tested["faces"], "subjects": tested["subjects"], "aus": aus} | {
-        f"mean_{key}": mean_of(one.get(key) for one in aus.values()) for key in ("auc", "f1", "icc")
+    return {"faces": tested["faces"], "subjects": tested["subjects"], "aus": aus} | means_of(aus)
+
+
+def means_of(aus: dict[str, dict[str, Any]]) -> dict[str, float | None]:
+    """Over the AUs that occur in some faces and not in all: of others there is nothing to tell apart."""
+    return {
+        f"mean_{key}": mean_of(one.get(key) for one in aus.values() if one["auc"] is not None)
+        for key in ("auc", "f1", "icc")
     }
 
 

@@ -18,7 +18,7 @@ RELEASED = "me_graphau_swin_base.bp4d_fold1"
 
 def test_all_models_with_their_state():
     models = known()
-    assert len(models) == 34
+    assert len(models) == 36
     assert models[BUILTIN_NAME].origin == "packaged"
     assert models[BUILTIN_NAME].entry == find(BUILTIN)
     assert not models[RELEASED].installed
