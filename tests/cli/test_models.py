@@ -28,6 +28,7 @@ from tests.cli.test_wrong_use import refused
 from tests.zoo.servers import DriveImitation
 
 BUILTIN = "me_graphau_resnet10_small.synth"
+PACKAGED = {BUILTIN, "mdhr_resnet10_small.synth", "scc_resnet10_small.synth"}
 PULLED = "open_graphau_resnet18.hybrid_stage1"
 # The files that ME-GraphAU's and OpenGraphAU's authors released, from the tables in their README files.
 RELEASED = {
@@ -117,9 +118,9 @@ def on_a_terminal(*arguments, **environ):
 def test_every_released_model_is_listed_with_what_one_chooses_by(home):
     listed = json.loads(out(aucli("models", "list", "--json", **home)))
     models = {model["name"]: model for model in listed["models"]}
-    assert models.keys() == RELEASED | {BUILTIN}
+    assert models.keys() == RELEASED | PACKAGED
     assert listed["default"] == BUILTIN
-    assert [name for name, model in models.items() if model["installed"]] == [BUILTIN]
+    assert {name for name, model in models.items() if model["installed"]} == PACKAGED
     assert [name for name, model in models.items() if model["default"]] == [BUILTIN]
     swin = models["me_graphau_swin_tiny.bp4d_fold2"]
     assert (swin["system"], swin["au_set"], swin["stage"], swin["fold"]) == ("me_graphau", "bp4d", 2, 2)
@@ -202,6 +203,7 @@ def test_looking_imports_no_torch(home):
 def test_pull_verify_and_repair(home, tmp_path, checkpoint, monkeypatch):
     # On a slow machine a line of progress would stand among those that are compared.
     monkeypatch.setattr(pull, "_SECONDS_BETWEEN_LINES", 3600.0)
+    whole = dict.fromkeys(PACKAGED, "ok")
     with DriveImitation(tmp_path, checkpoint.read_bytes()) as drive:
         place = home | drive.environment()
         assert refused(aucli("models", "pull", PULLED, "--offline", **place), "--offline")
@@ -215,7 +217,7 @@ def test_pull_verify_and_repair(home, tmp_path, checkpoint, monkeypatch):
         assert pulled["path"] == str(weights)
         assert pulled["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
         verified = json.loads(out(aucli("models", "verify", "--json", **place)))
-        assert {model["name"]: model["state"] for model in verified} == {BUILTIN: "ok", PULLED: "ok"}
+        assert {model["name"]: model["state"] for model in verified} == whole | {PULLED: "ok"}
 
         content = bytearray(weights.read_bytes())
         content[-1] ^= 1
@@ -223,7 +225,7 @@ def test_pull_verify_and_repair(home, tmp_path, checkpoint, monkeypatch):
         done = aucli("models", "verify", **place)
         assert done.returncode == EXIT_NOT_OK
         states = {line.split()[1].rstrip(":"): line.split()[0] for line in done.stdout.splitlines()}
-        assert states == {BUILTIN: "ok", PULLED: "CHANGED"}
+        assert states == whole | {PULLED: "CHANGED"}
         assert aucli("models", "verify", PULLED, **place).returncode == EXIT_NOT_OK
         assert aucli("models", "verify", "builtin", **place).returncode == 0
         assert refused(aucli("models", "use", PULLED, **place), "sha256")
