@@ -17,19 +17,24 @@ import pyarrow.parquet as pq
 from aucli.sinks.atomic import atomic_file
 
 ROW_GROUP_ROWS = 65_536
+PART_ROW_GROUP_ROWS = 8_192
+"""Of a video's part, which is regrouped into the output: a group is held in memory three times while it is
+written, and beside the networks that would be 90 MiB for groups of the usual size.
+"""
 _READ_ROWS = 16_384
 _BATCHES_APART = 64  # a batch of a hundred columns takes some 70 kB, also with a single row
 
 
 class RowGroupWriter:
-    """Gathers record batches and writes them as row groups of exactly `ROW_GROUP_ROWS` rows.
+    """Gathers record batches and writes them as row groups of exactly so many rows.
 
     How the rows were cut into batches leaves no trace in the file.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, group_rows: int) -> None:
         self._writer = writer
         self._schema = schema
+        self._group_rows = group_rows
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
         self._latest: list[pa.RecordBatch] = []  # not yet among those that wait
@@ -37,11 +42,11 @@ class RowGroupWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows; their columns must be those of the file."""
         while batch.num_rows:
-            head = batch.slice(0, ROW_GROUP_ROWS - self._waiting_rows)
+            head = batch.slice(0, self._group_rows - self._waiting_rows)
             batch = batch.slice(head.num_rows)
             self._latest.append(pa.RecordBatch.from_arrays(head.columns, schema=self._schema))
             self._waiting_rows += head.num_rows
-            if self._waiting_rows == ROW_GROUP_ROWS:
+            if self._waiting_rows == self._group_rows:
                 self.flush()
             elif len(self._latest) == _BATCHES_APART:
                 self._waiting.append(pa.concat_batches(self._latest))
@@ -52,7 +57,7 @@ class RowGroupWriter:
         if self._waiting_rows:
             # One chunk per column: pages would otherwise end where batches did.
             table = pa.Table.from_batches([*self._waiting, *self._latest]).combine_chunks()
-            self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+            self._writer.write_table(table, row_group_size=self._group_rows)
         self._waiting, self._latest, self._waiting_rows = [], [], 0
 
 
@@ -63,8 +68,11 @@ def parquet_file(
     *,
     metadata: Mapping[bytes, bytes] | None = None,
     temporary_folder: Path | None = None,
+    group_rows: int | None = None,
 ) -> Iterator[RowGroupWriter]:
     """A Parquet file to fill, which takes its name whole or not at all when the block ends.
+
+    group_rows: of a row group, `ROW_GROUP_ROWS` by default.
 
     Raises:
         OutputError: it cannot be written; nothing is left of it.
@@ -84,7 +92,7 @@ def parquet_file(
             column_encoding=encodings,
         ) as writer,
     ):
-        rows = RowGroupWriter(writer, schema)
+        rows = RowGroupWriter(writer, schema, group_rows or ROW_GROUP_ROWS)
         yield rows
         rows.flush()
 
@@ -95,13 +103,14 @@ def write_parquet(
     schema: pa.Schema,
     *,
     metadata: Mapping[bytes, bytes] | None = None,
+    group_rows: int | None = None,
 ) -> None:
-    """Write all batches to one Parquet file, whole or not at all.
+    """Write all batches to one Parquet file, whole or not at all. group_rows: see `parquet_file`.
 
     Raises:
         OutputError: it cannot be written.
     """
-    with parquet_file(path, schema, metadata=metadata) as writer:
+    with parquet_file(path, schema, metadata=metadata, group_rows=group_rows) as writer:
         for batch in batches:
             writer.write(batch)
 

@@ -7,7 +7,7 @@ read at all. Memory stays bounded whatever the length of the video.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from aucli.sinks.atomic import cannot_write
-from aucli.sinks.parquet import write_parquet
+from aucli.sinks.parquet import PART_ROW_GROUP_ROWS, write_parquet
 
 SPOOL_SUFFIX = ".arrows"
 FLUSH_ROWS = 1024
@@ -63,7 +63,7 @@ class Spool:
         """
         self.close()
         batches = _batches(self.path)
-        write_parquet(part, map(change, batches) if change else batches, self._schema)
+        _write_part(part, map(change, batches) if change else batches, self._schema)
         self._remove()
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class JoinedSpools:
             OutputError: the part cannot be written, or a spool not be read.
         """
         batches = self._renumbered()
-        write_parquet(part, map(change, batches) if change else batches, self._schema)
+        _write_part(part, map(change, batches) if change else batches, self._schema)
         self.discard()
 
     def discard(self) -> None:
@@ -152,6 +152,10 @@ def recover(path: Path) -> pa.Table:
                 batches.append(stream.read_next_batch())
             except (StopIteration, pa.ArrowInvalid, OSError):  # the end, or a batch cut off by the kill
                 return pa.Table.from_batches(batches, schema=stream.schema)
+
+
+def _write_part(part: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+    write_parquet(part, batches, schema, group_rows=PART_ROW_GROUP_ROWS)
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
