@@ -1,4 +1,4 @@
-"""Is memory flat in the length of the video? Peak memory of a run over one minute and over twenty.
+"""Is memory flat in the length of the video? Peak memory of a run over a short clip and over a long one.
 
 Two clips of 320 x 240 at 10 frames per second with one face, one process, the whole of `extract` with a
 detection in every 5th frame; the peak is that of the worker process (the largest child), as the kernel

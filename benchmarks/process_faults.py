@@ -9,7 +9,7 @@ under a final name must be whole, and an exit code or a message that was not for
 
     python benchmarks/faults.py --processes [--share 1] [--seed 1] [--jobs 2] [--only kill_run:7 ...]
 
-It takes most of an hour; with `--keep FILE` it can be stopped, and the same command goes on.
+It takes one to two hours; with `--keep FILE` it can be stopped, and the same command goes on.
 """
 
 from __future__ import annotations
