@@ -22,6 +22,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from aucli import __version__
 from aucli.errors import AucliError, OutputError
 from aucli.inference.devices import resolve_device
+from aucli.inference.environment import worker_environment
 from aucli.inference.supervisor import StandingWorker, Task
 from aucli.inference.task import VideoTask
 from aucli.inference.watch import Limits, usual_memory_bytes
@@ -84,15 +85,12 @@ class VideoWorker(WorkerPlugin):  # type: ignore[misc]
         """One video; its part stands under its final name when this returns."""
         self._cancel_rest()
         if self._standing is None:
+            device = resolve_device(self._device)[0]
+            threads = int(self._worker.state.nthreads)
             self._standing = StandingWorker(
                 self._setup,
-                self._settings
-                | {
-                    "device": resolve_device(self._device)[0],
-                    "threads": int(self._worker.state.nthreads),
-                    "worker": 0,
-                },
-                {"OMP_NUM_THREADS": "1"},
+                self._settings | {"device": device, "threads": threads, "worker": 0},
+                worker_environment(device),
                 self._limits_here(),
             )
         video: VideoTask = task.payload

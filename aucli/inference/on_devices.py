@@ -6,8 +6,8 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from aucli.inference.devices import WorkerPlan
+from aucli.inference.environment import worker_environment
 from aucli.inference.events import EventHook
-from aucli.inference.lent_ffmpeg import ffmpeg_for_torchcodec
 from aucli.inference.supervisor import Outcome, Settle, Task, run_tasks
 from aucli.inference.watch import Limits
 
@@ -31,7 +31,6 @@ def run_on_devices(
         AucliError: see `run_tasks`.
     """
     workers = workers[: len(tasks)]
-    lent = {} if all(worker.device == "cpu" for worker in workers) else ffmpeg_for_torchcodec()
     return run_tasks(
         tasks,
         setup=setup,
@@ -42,6 +41,5 @@ def run_on_devices(
         on_event=on_event,
         limits=limits,
         settle=settle,
-        # Parallelism is over videos and pictures; threads inside operations would only compete.
-        environments=[{"OMP_NUM_THREADS": "1", **lent}] * len(workers),
+        environments=[worker_environment(worker.device) for worker in workers],
     )

@@ -112,6 +112,7 @@ def test_why_there_is_no_gpu(monkeypatch, tmp_path):
 def test_each_gpu_computes():
     found = {finding.name: finding for finding in gpus.gpus(CONFIG)}
     details = found["cuda:0"].details
+    assert details["pictures_converted_by"] in ("one kernel", "steps")
     assert found["cuda:0"].state == "ok"
     assert 0 < details["free_bytes"] <= details["total_bytes"]
     assert details["difference_to_cpu"] < 0.01

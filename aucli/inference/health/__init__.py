@@ -17,12 +17,12 @@ from typing import Any
 from aucli.config import ExtractConfig
 from aucli.errors import AucliError, DeviceError
 from aucli.inference.devices import available_cores
+from aucli.inference.environment import worker_environment
 from aucli.inference.events import EventHook
 from aucli.inference.health.finding import Finding, State
 from aucli.inference.health.machine import check_memory, check_processor
 from aucli.inference.health.settings import check_settings
 from aucli.inference.health.versions import check_versions
-from aucli.inference.lent_ffmpeg import ffmpeg_for_torchcodec
 from aucli.inference.supervisor import Task, TaskFailure, run_tasks
 
 __all__ = ["Finding", "State", "examine"]
@@ -30,7 +30,6 @@ __all__ = ["Finding", "State", "examine"]
 SECTIONS = ("versions", "settings", "devices", "decoders", "detectors", "cache", "models", "extract")
 _SECONDS = 60  # for one trial; most take less than one
 _ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
     "PYTHONWARNINGS": "ignore",
     # Else onnxruntime writes an identity into the user's cache and reports to its maker when it is imported.
     "ORT_DISABLE_TELEMETRY": "1",
@@ -126,7 +125,7 @@ def examine() -> list[Finding]:
         setup_kwargs=[{"config": config}] * processes,
         on_event=lambda _: None,
         retries=0,
-        environments=[_ENVIRONMENT | ffmpeg_for_torchcodec()] * processes,
+        environments=[worker_environment("cuda") | _ENVIRONMENT] * processes,
     )
     with closing(outcomes):
         tried: dict[int, Any] = {task.payload: outcome for task, outcome in outcomes}

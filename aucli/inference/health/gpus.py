@@ -15,6 +15,7 @@ from aucli.config import ExtractConfig
 from aucli.inference.devices import has_gpu_driver, resolve_device
 from aucli.inference.health.finding import Finding
 from aucli.inference.health.machine import gib
+from aucli.media.decode.convert import fused_on
 
 _LIBRARIES = ("libcuda.so.1", "libnvcuvid.so.1", "libnvidia-encode.so.1")
 _INSTALL = "install the torch that fits this driver: https://pytorch.org/get-started/locally"
@@ -73,6 +74,7 @@ def _gpu(index: int, *, used: bool) -> Finding:
         }
         details["free_bytes"] = torch.cuda.mem_get_info(index)[0]
         difference = _difference_to_cpu(name)
+        details["pictures_converted_by"] = "steps" if fused_on(torch.device(name)) is None else "one kernel"
     except (RuntimeError, AssertionError) as error:  # torch has no narrower class for what CUDA reports
         text = f"{details.get('name', '')} does not compute: {str(error).splitlines()[0]}".strip()
         return Finding("devices", name, "fail" if used else "warn", text, f"{_INSTALL}; {_ON_CPU}", details)

@@ -20,7 +20,8 @@ from torch.utils.dlpack import from_dlpack
 
 from aucli.datatypes import Selection, Source
 from aucli.errors import MediaError
-from aucli.media.decode.colour import FULL_RANGE, yuv_to_rgb
+from aucli.media.decode.colour import FULL_RANGE
+from aucli.media.decode.convert import to_rgb
 from aucli.media.decode.nvdec import LEFT_CHROMA, kind_of, refusal
 from aucli.media.decode.packets import PacketDecoder, PacketError
 from aucli.media.decode.refused import refused
@@ -100,7 +101,7 @@ def picture_to_rgb(picture: VideoFrame, width: int, *, left: bool) -> Tensor:
     bits = _SURFACES[surface.name]
     # By the capsule: `torch.from_dlpack(plane)` would pass a stream, which PyAV refuses for CUDA.
     luma, chroma = (from_dlpack(plane.__dlpack__()) for plane in picture.planes)
-    rgb = yuv_to_rgb(
+    rgb = to_rgb(
         (luma, chroma[..., 0], chroma[..., 1]),
         matrix=int(picture.colorspace),
         full_range=picture.color_range == FULL_RANGE,

@@ -22,7 +22,8 @@ from av.video.stream import VideoStream
 from aucli.datatypes import Selection, Source
 from aucli.errors import DecoderUnavailableError
 from aucli.media.container import ffmpeg_name, packets_of
-from aucli.media.decode.colour import FULL_RANGE, yuv_to_rgb
+from aucli.media.decode.colour import FULL_RANGE
+from aucli.media.decode.convert import to_rgb
 from aucli.media.decode.nvdec import LEFT_CHROMA, refusal
 from aucli.media.decode.packets import PacketDecoder, PacketError
 from aucli.media.decode.refused import refused
@@ -138,7 +139,7 @@ class TorchcodecDecoder(PacketDecoder[RawPicture]):
         # Gray is full range to libswscale whatever its tag.
         always_full = (self._stream.pix_fmt or "").startswith(("yuvj", "gray"))
         on_top = form.name.startswith("p0")  # P010, P012, P016
-        rgb = yuv_to_rgb(
+        rgb = to_rgb(
             planes,
             matrix=int(context.colorspace),
             full_range=always_full or context.color_range == FULL_RANGE,
