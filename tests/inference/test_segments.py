@@ -213,17 +213,18 @@ def test_one_process_does_whole_videos(folder, tmp_path):
 
 
 _KILLED = """
-import os, signal, sys
+import os, signal, sys, threading, time
+from pathlib import Path
 from aucli.config import ExtractConfig
-from aucli.inference.events import VideoProgress
 from aucli.inference.extract import run_extract
 
-def on_event(event):
-    if isinstance(event, VideoProgress) and event.frames >= 20:
-        os.killpg(os.getpgrp(), signal.SIGKILL)
+def kill_in_the_second_segment():
+    while not list(Path(sys.argv[2] + ".parts").glob("*.1.arrows")):
+        time.sleep(0.002)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
-run_extract(sys.argv[1:2], sys.argv[2], ExtractConfig(jobs=2, segment_minutes=6 / 60), on_event=on_event,
-            warm_up_seconds=4)
+threading.Thread(target=kill_in_the_second_segment, daemon=True).start()
+run_extract(sys.argv[1:2], sys.argv[2], ExtractConfig(jobs=2, segment_minutes=6 / 60), warm_up_seconds=4)
 """
 
 
