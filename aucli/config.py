@@ -38,7 +38,7 @@ ClipMode = Literal["track", "official"]
 
 @dataclass(frozen=True)
 class ExtractConfig:
-    """Everything that decides what `extract` does; the last seven fields never change a value.
+    """Everything that decides what `extract` does; the last eight fields never change a value.
 
     Raises:
         UsageError: a value outside its range, with what to type instead.
@@ -57,6 +57,7 @@ class ExtractConfig:
     device: str = "auto"
     batch_size: int | None = None  # None: chosen from the device
     jobs: int | None = None  # processes on the CPU, or on each GPU; None: one per core, or per GPU
+    in_flight: int | None = None  # videos at a time in one process; None: chosen from the device
     segment_minutes: float | None = None  # longer videos are split over the workers; None: never
     profile: str | None = None  # .json file for the times of the stages; None: nothing is timed
     stall_seconds: float = 300.0  # without progress, after which a video is given up; 0: never
@@ -75,7 +76,7 @@ class ExtractConfig:
                 )
         if self.primary is not None and self.primary not in get_args(PrimaryRule):
             raise UsageError(f"--primary {self.primary!r}: choose one of {', '.join(get_args(PrimaryRule))}")
-        for name in ("detect_every", "max_faces", "batch_size", "jobs"):
+        for name in ("detect_every", "max_faces", "batch_size", "jobs", "in_flight"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: must be 1 or more")
@@ -105,6 +106,7 @@ class ExtractConfig:
             "device",
             "batch_size",
             "jobs",
+            "in_flight",
             "segment_minutes",
             "profile",
             "stall_seconds",
@@ -194,6 +196,7 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "min_face": _whole_number,
     "clips": str,
     "jobs": _whole_number_or_auto,
+    "in_flight": _whole_number_or_auto,
     "segment": _number,
     "profile": str,
     "shard": _shard,

@@ -13,10 +13,12 @@ alternating rounds because machines are noisy; figures are medians over the roun
 `command` is the whole `aucli extract` as a user runs it, process start and imports included.
 
 With `--vary` it is the pipeline alone, over pictures of 360p to 4K, 0 to 16 faces, 10 seconds to 2 hours, or
-whole runs with 1, 2 and 4 workers; each figure has the machine's limits beside it (`sweeps.py`).
+whole runs with 1, 2 and 4 workers, or in one process with 1 to 8 videos at a time; each figure has the
+machine's limits beside it (`sweeps.py`).
 
     python benchmarks/bench_extract.py [--frames 300] [--rounds 3] [--device cpu] [--detect-every 3]
-    python benchmarks/bench_extract.py --vary resolution|faces|length|workers [--seconds 10 600 7200]
+    python benchmarks/bench_extract.py --vary resolution|faces|length|workers|in_flight
+    python benchmarks/bench_extract.py --vary length --seconds 10 600 7200
 """
 
 import argparse
@@ -42,8 +44,9 @@ from aucli.faces.detect_every import detect_every_for
 from aucli.faces.follow import find_faces
 from aucli.faces.quality import pose_degrees, sharpness
 from aucli.inference.devices import available_cores, resolve_precision
-from aucli.inference.parallel_detector import ParallelDetector, useful_threads
-from aucli.inference.pipeline import DETECTIONS_AT_ONCE, analyse, cut_out, score
+from aucli.inference.parallel_detector import WorkerDetector
+from aucli.inference.pipeline import analyse, cut_out, score
+from aucli.inference.portions import for_cpu, gpu_portions
 from aucli.inference.postprocess import Postprocess
 from aucli.inference.predictor import Predictor
 from aucli.media.decode import open_decoder
@@ -83,13 +86,12 @@ class Bench:
         self.device = args.device
         self.cores = available_cores()
         self.one_thread = make_detector("mtcnn", device=args.device, min_face=self.config.min_face)
-        self.detector = self.one_thread
-        threads = min(self.cores, useful_threads(args.detect_every))
-        if args.device == "cpu" and threads > 1:
-            self.detector = ParallelDetector(self.one_thread, threads)
         self.predictor = Predictor(
             "builtin", device=args.device, precision=resolve_precision("auto", args.device)
         )
+        portions = gpu_portions(args.device, 1, self.predictor.batch_size)
+        self.detector = WorkerDetector(self.one_thread, self.cores, portions)
+        self.detector_of_one_thread = WorkerDetector(self.one_thread, 1, portions)
         card = self.predictor.card
         self.schema = output_schema(card.written_aus, intensity_aus=card.intensity_aus)
 
@@ -97,9 +99,10 @@ class Bench:
         """Returns the number of faces."""
         torch.set_num_threads(1)
         faces = 0
+        chosen, portions = (detector or self.detector).every(self.config.detect_every)
         with open_decoder(source or self.source) as decoder:
             spool = Spool(self.folder / "pipeline.arrows", self.schema)
-            for chunk in analyse(decoder, detector or self.detector, self.predictor, self.config):
+            for chunk in analyse(decoder, chosen, self.predictor, self.config, portions=portions):
                 spool.write(rows_to_batch(self.schema, chunk.rows, video="clip.mp4"))
                 faces += len(chunk.rows.faces)
             spool.finish(self.folder / "pipeline.parquet")
@@ -119,14 +122,17 @@ class Bench:
         seconds["detect"], tracked = timed(
             lambda: list(
                 find_faces(
-                    iter(frames), self.one_thread, detect_every=every, batch_frames=DETECTIONS_AT_ONCE * every
+                    iter(frames),
+                    self.one_thread,
+                    detect_every=every,
+                    batch_frames=for_cpu(1).detections * every,
                 )
             )
         )
         assert all(len(faces) == 1 for _, faces in tracked), "the clip must have one face in each frame"
         untracked = [Faces(faces.boxes, faces.scores, faces.landmarks) for _, faces in tracked]
         seconds["track"], _ = timed(lambda: list(find_faces(iter(frames), Known(untracked))))
-        crop, sure = self.predictor.card.crop, self.detector.sure_score
+        crop, sure = self.predictor.card.crop, self.one_thread.sure_score
         seconds["align"], cropped = timed(lambda: list(cut_out(tracked, crop, sure)))
         seconds["network"], chunks = timed(lambda: list(score(cropped, self.predictor)))
 
@@ -194,7 +200,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--detect-every", type=int, default=detect_every_for(25))
-    parser.add_argument("--vary", choices=["resolution", "faces", "length", "workers"])
+    parser.add_argument("--vary", choices=["resolution", "faces", "length", "workers", "in_flight"])
     parser.add_argument(
         "--seconds", nargs="+", type=float, default=[10, 60, 600, 7200], help="of --vary length"
     )
@@ -220,7 +226,9 @@ def main():
         }
         for _ in range(args.rounds):
             rounds["pipeline"].append(timed(bench.pipeline)[0])
-            rounds["pipeline_one_thread"].append(timed(lambda: bench.pipeline(bench.one_thread))[0])
+            rounds["pipeline_one_thread"].append(
+                timed(lambda: bench.pipeline(bench.detector_of_one_thread))[0]
+            )
             for stage, seconds in bench.stages().items():
                 rounds[stage].append(seconds)
             rounds["by_hand"].append(timed(bench.by_hand)[0])

@@ -18,6 +18,7 @@ PANELS = {
     "faces": ("faces", "faces in 720p"),
     "length": ("seconds", "length, 360p"),
     "workers": ("workers", "processes, 360p"),
+    "in_flight": ("in_flight", "videos in one process, 360p"),
 }
 LINES = {"fps": "extract", "decode_alone_fps": "decoding alone", "matrix_fps": "networks at the matrix rate"}
 

@@ -32,6 +32,7 @@ from tests.clips import write_clip
 FPS = 25
 LOOP = 100  # pictures of a long clip, there and back
 WORKERS = (1, 2, 4)
+IN_FLIGHT = (1, 2, 4, 8)
 VIDEOS = 8  # of the sweep over workers
 
 
@@ -122,15 +123,11 @@ class Sweeps:
         a gain over one. Start-up is taken off by a run over one frame of each.
         """
         on_cpu = self.args.device == "cpu"
-        source = clip_of(self.folder, "360p", 1, self.args.frames)
-        videos = self.folder / "videos"
-        videos.mkdir()
-        for number in range(VIDEOS):
-            shutil.copy(source.path, videos / f"{number}.mp4")
+        source, videos = self._short_videos()
         first = None
         for workers in WORKERS:
             with cores_for(workers) if on_cpu else nullcontext(1) as cores:
-                fps = VIDEOS * (self.args.frames - 1) / self._seconds_without_start(videos, workers)
+                fps = VIDEOS * (self.args.frames - 1) / self._seconds_without_start(videos, jobs=workers)
                 first = first or fps
                 yield {
                     "workers": workers,
@@ -140,14 +137,37 @@ class Sweeps:
                     **self.beside(source, fps, cores),
                 }
 
-    def _seconds_without_start(self, videos, workers):
+    def in_flight(self):
+        """The same runs in one process that has several videos at a time."""
+        source, videos = self._short_videos()
+        first = None
+        for at_once in IN_FLIGHT:
+            seconds = self._seconds_without_start(videos, jobs=1, in_flight=at_once)
+            fps = VIDEOS * (self.args.frames - 1) / seconds
+            first = first or fps
+            yield {
+                "in_flight": at_once,
+                "videos": VIDEOS,
+                "gain": round(fps / first, 3),
+                **self.beside(source, fps),
+            }
+
+    def _short_videos(self):
+        source = clip_of(self.folder, "360p", 1, self.args.frames)
+        videos = self.folder / "videos"
+        videos.mkdir()
+        for number in range(VIDEOS):
+            shutil.copy(source.path, videos / f"{number}.mp4")
+        return source, videos
+
+    def _seconds_without_start(self, videos, **settings):
         found = []
         for _ in range(self.args.rounds):
             seconds = []
             for end in (1 / FPS, None):
                 config = ExtractConfig(
                     device=self.args.device,
-                    jobs=workers,
+                    **settings,
                     detect_every=self.args.detect_every,
                     selection=Selection(end_seconds=end),
                 )

@@ -111,6 +111,16 @@ def extract(
     jobs: Annotated[
         str | None, value_option(_MODEL, "auto|N", "Processes on the CPU, or on each GPU.", default="auto")
     ] = None,
+    in_flight: Annotated[
+        str | None,
+        value_option(
+            _MODEL,
+            "auto|N",
+            "Videos at a time in each process, whose faces share batches; auto: 1 on the CPU, "
+            "on a GPU one more than it has decoding engines.",
+            default="auto",
+        ),
+    ] = None,
     segment: Annotated[
         str | None,
         value_option(

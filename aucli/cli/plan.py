@@ -15,7 +15,7 @@ from aucli.cli.summary import stdout_console
 from aucli.config import ExtractConfig
 from aucli.datatypes import Shard, Source
 from aucli.inference.cluster import cluster_for
-from aucli.inference.extract import ExtractPlan, plan_extract
+from aucli.inference.extract_plan import ExtractPlan, plan_extract
 from aucli.sinks.remote_output import staged
 
 

@@ -41,10 +41,9 @@ class CutFinder:
     def update(self, pixels: Tensor) -> bool:
         """Whether this frame begins a new scene; false for the first.
 
-        pixels: uint8 (height, width, 3), RGB, of any size, which may change.
+        pixels: uint8 (height, width, 3), RGB, of any size, which may change; or what `sampled` gave of it.
         """
-        step = max(1, max(pixels.shape[:2]) // GRID)
-        sample = pixels[step // 2 :: step, step // 2 :: step].cpu().numpy()
+        sample = sampled(pixels).cpu().numpy()
         brightness = sample.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
         grey = adaptive_avg_pool2d(torch.from_numpy(brightness[None]), BLOCKS)[0].double().numpy()
         grey -= grey.mean()
@@ -60,3 +59,9 @@ class CutFinder:
         change = np.abs(histogram - before_histogram).sum() / 2
         correlation = float((grey * before_grey).sum())
         return bool(change > SMALLEST_CHANGE and correlation < LARGEST_CORRELATION)
+
+
+def sampled(pixels: Tensor) -> Tensor:
+    """The pixels that `CutFinder` looks at: uint8 (rows, columns, 3), a view. A sample's sample is itself."""
+    step = max(1, max(pixels.shape[:2]) // GRID)
+    return pixels[step // 2 :: step, step // 2 :: step]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from aucli.datatypes import Faces, Frame
-from aucli.faces.cuts import CutFinder
+from aucli.faces.cuts import CutFinder, sampled
 from aucli.faces.detect.protocol import Detector
 from aucli.faces.snapshot import Snapshot, SnapshotLog
 from aucli.faces.track import Tracker
@@ -37,6 +39,8 @@ def find_faces(
     detect_every: int = 1,
     max_faces: int | None = None,
     batch_frames: int = 8,
+    batch_pixels: int | None = None,
+    sampled_frames: int = 1,
     timer: Timer = nullcontext,
     filled_from: int = 0,
     snapshots: SnapshotLog | None = None,
@@ -51,8 +55,10 @@ def find_faces(
         there, or cannot look again, box and landmarks are taken from the straight line itself. A person
         found in only one of the two detections is followed from there as long as the re-fit succeeds.
     max_faces: see `Tracker`.
-    batch_frames: frames that go to the detector together. Bounds the memory (at most `batch_frames +
-        detect_every` frames are held) and never changes a value.
+    batch_frames, batch_pixels: frames that go to the detector together, fewer if they have more pixels than
+        that in all. Bounds the memory (at most `batch_frames + detect_every + sampled_frames` frames are
+        held) and never changes a value.
+    sampled_frames: frames whose samples for finding cuts go to the host together; changes no value either.
     timer: called with `"detect"`, `"refit"` (frames in between) and `"track"` (cuts too), gives a context
         manager around that work.
     filled_from: skipped frames between two detections that both lie before the frame with this index come
@@ -61,9 +67,11 @@ def find_faces(
     """
     tracker = Tracker(sure_score=detector.sure_score, max_faces=max_faces)
     waiting: list[_Marked] = []  # the last detection and the skipped frames after it
-    for batch in _batches(_mark(frames, detect_every, timer, snapshots), batch_frames):
+    marked_frames = _mark(_with_samples(frames, sampled_frames), detect_every, timer, snapshots)
+    for batch in _batches(marked_frames, batch_frames, batch_pixels):
         with timer("detect"):
             _detect(detector, batch)
+        spans: list[list[_Marked]] = []  # from one detection to the next, both included
         for marked in batch:
             waiting.append(marked)
             if marked.faces is None:
@@ -75,24 +83,39 @@ def find_faces(
             if snapshots is not None and index in snapshots.at:
                 persons, next_number = tracker.state
                 snapshots.taken[index] = Snapshot(index, persons, next_number, snapshots.scenes.pop(index))
-            if len(waiting) > 2 and index > filled_from:
-                with timer("refit"):
-                    _fill(detector, waiting, max_faces)
-            yield from ((done.frame, done.faces or Faces.none()) for done in waiting[:-1])
+            spans.append(waiting)
             waiting = [marked]
+        with_skipped = [span for span in spans if len(span) > 2 and span[-1].frame.index > filled_from]
+        if with_skipped:
+            with timer("refit"):
+                _fill(detector, with_skipped, max_faces)
+        for span in spans:
+            yield from ((done.frame, done.faces or Faces.none()) for done in span[:-1])
     yield from ((done.frame, done.faces or Faces.none()) for done in waiting)
 
 
+def _with_samples(frames: Iterator[Frame], at_once: int) -> Iterator[tuple[Frame, Tensor]]:
+    """Every frame with what is needed of it to find cuts; of several frames it goes to the host together."""
+    if at_once == 1:
+        yield from ((frame, frame.pixels) for frame in frames)
+        return
+    while group := list(islice(frames, at_once)):
+        samples = [sampled(frame.pixels) for frame in group]
+        if len({sample.shape for sample in samples}) == 1:
+            samples = list(torch.stack(samples).cpu())
+        yield from zip(group, samples, strict=True)
+
+
 def _mark(
-    frames: Iterator[Frame], detect_every: int, timer: Timer, snapshots: SnapshotLog | None
+    frames: Iterator[tuple[Frame, Tensor]], detect_every: int, timer: Timer, snapshots: SnapshotLog | None
 ) -> Iterator[_Marked]:
     """Finds the cuts and decides where to detect; one frame behind, to know the last before a cut."""
     cuts = CutFinder()
     held: _Marked | None = None
-    for position, frame in enumerate(frames):
+    for position, (frame, sample) in enumerate(frames):
         resized = held is not None and held.frame.pixels.shape != frame.pixels.shape
         with timer("track"):
-            breaks = cuts.update(frame.pixels) or resized
+            breaks = cuts.update(sample) or resized
         if snapshots is not None and frame.index in snapshots.at:
             snapshots.scenes[frame.index] = cuts.state
         if held is not None:
@@ -104,13 +127,19 @@ def _mark(
         yield held
 
 
-def _batches(marked: Iterator[_Marked], batch_frames: int) -> Iterator[list[_Marked]]:
+def _batches(
+    marked: Iterator[_Marked], batch_frames: int, batch_pixels: int | None
+) -> Iterator[list[_Marked]]:
     """Groups of frames of one size."""
     batch: list[_Marked] = []
+    most = batch_frames
     for one in marked:
-        if batch and (len(batch) == batch_frames or batch[0].frame.pixels.shape != one.frame.pixels.shape):
+        height, width, _ = one.frame.pixels.shape
+        if batch and (len(batch) == most or batch[0].frame.pixels.shape != one.frame.pixels.shape):
             yield batch
             batch = []
+        if not batch and batch_pixels is not None:
+            most = max(1, min(batch_frames, batch_pixels // (height * width)))
         batch.append(one)
     if batch:
         yield batch
@@ -119,44 +148,75 @@ def _batches(marked: Iterator[_Marked], batch_frames: int) -> Iterator[list[_Mar
 def _detect(detector: Detector, batch: list[_Marked]) -> None:
     looked_at = [marked for marked in batch if marked.detect]
     if looked_at:
-        found = detector.detect(torch.stack([marked.frame.pixels for marked in looked_at]))
+        found = detector.detect([marked.frame.pixels for marked in looked_at])
         for marked, faces in zip(looked_at, found, strict=True):
             marked.faces = faces
 
 
-def _fill(detector: Detector, span: list[_Marked], max_faces: int | None) -> None:
-    """Sets the faces of the frames between the first and the last of a span, which are detected."""
+@dataclass(frozen=True)
+class _Line:
+    """The skipped frames of a span, and where the faces of its two ends are in them on the straight line."""
+
+    skipped: Sequence[_Marked]
+    faces: list[Faces]
+    numbers: NDArray[np.int32]  # tracks of either end
+    leaves: NDArray[np.bool_]  # those that are not at the later end any more
+    comes: NDArray[np.bool_]  # those that were not yet at the earlier one
+
+
+def _fill(detector: Detector, spans: Sequence[list[_Marked]], max_faces: int | None) -> None:
+    """Sets the faces of the frames between the first and the last of each span, which are detected; all
+    spans are of one size.
+    """
+    lines = [line for line in map(_line, spans) if line is not None]
+    if not lines:
+        return
+    on_lines = [faces for line in lines for faces in line.faces]
+    refitted = on_lines
+    if detector.can_refit:
+        pictures = [marked.frame.pixels for line in lines for marked in line.skipped]
+        refitted = detector.refit(pictures, [faces.boxes for faces in on_lines])
+    start = 0
+    for line in lines:
+        end = start + len(line.faces)
+        _settle(line, refitted[start:end] if detector.can_refit else None, max_faces)
+        start = end
+
+
+def _line(span: list[_Marked]) -> _Line | None:
+    """None where there is no face at either end."""
     before, after = span[0].faces, span[-1].faces
     assert before is not None
     assert after is not None
     tracks_before, tracks_after = _tracks(before), _tracks(after)
     numbers = np.union1d(tracks_before, tracks_after)
-    skipped = span[1:-1]
     if not len(numbers):
-        return
+        return None
+    skipped = span[1:-1]
     start, end = span[0].frame.pts_seconds, span[-1].frame.pts_seconds
-    line = [
+    faces = [
         _between(before, after, numbers, _part(marked.frame.pts_seconds, start, end)) for marked in skipped
     ]
-    both = np.isin(numbers, tracks_before) & np.isin(numbers, tracks_after)
-    believed = np.zeros((len(skipped), len(numbers)), dtype=bool)
-    refitted = line
-    if detector.can_refit:
-        pictures = torch.stack([marked.frame.pixels for marked in skipped])
-        refitted = detector.refit(pictures, [faces.boxes for faces in line])
-        believed = np.stack([_believe(new, old) for new, old in zip(refitted, line, strict=True)])
+    return _Line(skipped, faces, numbers, ~np.isin(numbers, tracks_after), ~np.isin(numbers, tracks_before))
+
+
+def _settle(line: _Line, refitted: list[Faces] | None, max_faces: int | None) -> None:
+    """The faces of a line's frames, of what was found there and, where that is not believed, the line."""
+    found = refitted or line.faces
+    believed = np.zeros((len(line.faces), len(line.numbers)), dtype=bool)
+    if refitted is not None:
+        believed = np.stack([_believe(new, old) for new, old in zip(refitted, line.faces, strict=True)])
     # Followed from the side where the person was found, up to the first failure.
-    leaves, comes = ~np.isin(numbers, tracks_after), ~np.isin(numbers, tracks_before)
-    unbroken = np.logical_and.accumulate(believed, axis=0) & leaves
-    unbroken |= np.logical_and.accumulate(believed[::-1], axis=0)[::-1] & comes
-    for index, marked in enumerate(skipped):
-        seen = believed[index]
-        new, old = refitted[index], line[index]
+    unbroken = np.logical_and.accumulate(believed, axis=0) & line.leaves
+    unbroken |= np.logical_and.accumulate(believed[::-1], axis=0)[::-1] & line.comes
+    both = ~line.leaves & ~line.comes
+    for index, marked in enumerate(line.skipped):
+        seen, new, old = believed[index], found[index], line.faces[index]
         merged = Faces(
             np.where(seen[:, None], new.boxes, old.boxes),
             new.scores,
             np.where(seen[:, None, None], new.landmarks, old.landmarks),
-            numbers.astype(np.int32),
+            line.numbers.astype(np.int32),
         )
         rows = np.flatnonzero(both | unbroken[index])
         marked.faces = merged.select(rows[:max_faces])

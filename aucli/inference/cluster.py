@@ -65,6 +65,11 @@ def cluster_for(engine: str, scheduler: str | None, config: ExtractConfig) -> It
             f"--device {config.device}: with --engine dask it is auto, cpu or cuda; which GPU a worker has "
             "says the variable CUDA_VISIBLE_DEVICES that it is started with"
         )
+    if config.in_flight is not None:
+        raise UsageError(
+            f"--in-flight {config.in_flight}: is for --engine local; a Dask worker has one video at a time, "
+            "so start more workers for each GPU"
+        )
     if scheduler is not None and config.jobs is not None:
         raise UsageError(f"--jobs {config.jobs}: a cluster has as many processes as workers; leave it out")
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 import shutil
 import sys
@@ -11,7 +9,6 @@ import tempfile
 import time
 import weakref
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,31 +25,24 @@ from aucli.config import ExtractConfig
 from aucli.datatypes import Shard, Source
 from aucli.errors import AucliError
 from aucli.faces.valid import VALID_RULE
-from aucli.inference.clip_mode import check_clip_mode
 from aucli.inference.cluster import Cluster, cluster_for
-from aucli.inference.devices import WorkerPlan, plan_workers, resolve_device, resolve_precision
+from aucli.inference.devices import plan_workers, resolve_device, resolve_precision
 from aucli.inference.events import Event, EventHook, RunStarted, VideoFinished
+from aucli.inference.extract_plan import ExtractPlan, keys_of, plan_extract
 from aucli.inference.on_devices import run_on_devices
 from aucli.inference.profile import StageRow, recording
-from aucli.inference.shards import divide, source_bytes
+from aucli.inference.shards import source_bytes
 from aucli.inference.split_videos import SplitVideos, split_long
 from aucli.inference.supervisor import Task, TaskFailure
 from aucli.inference.task import VideoTask
 from aucli.inference.watch import START_SECONDS, Limits, usual_memory_bytes
-from aucli.media.decode import check_decoder, decoders_tried
-from aucli.media.discover import Discovery, discover
 from aucli.media.remote import Storage
 from aucli.media.segments import WARM_UP_SECONDS
-from aucli.sinks.identity import content_identity, part_key, source_identity
 from aucli.sinks.metadata import output_metadata
-from aucli.sinks.place import OutputPlace, output_place
-from aucli.sinks.remote_output import RemoteOutput, RemoteRunFolder, staged
+from aucli.sinks.remote_output import RemoteRunFolder, staged
 from aucli.sinks.report import EXIT_SOME_FAILED, Report, ReportEntry
 from aucli.sinks.run_folder import PlannedInput, RunFolder
 from aucli.sinks.schema import output_schema
-from aucli.sinks.share import Share, refuse_another_shard
-from aucli.zoo.card import Card
-from aucli.zoo.catalogue import find
 
 PACKAGES = (
     "torch",
@@ -67,31 +57,11 @@ PACKAGES = (
     "pyarrow",
 )
 
-_REQUESTS_AT_ONCE = 16
-
 
 class StoppedAtFailureError(AucliError):
     """--fail-fast met an input that failed or was not whole."""
 
     exit_code = EXIT_SOME_FAILED
-
-
-@dataclass(frozen=True)
-class ExtractPlan:
-    """A run before it runs: its inputs in order, what is refused, where it writes, on which devices.
-
-    share: which of all inputs these are, for one shard of several. with_subject: whether any input, also of
-    another shard, has a subject: all shards have the same columns. remote: of an output with an address.
-    """
-
-    sources: tuple[Source, ...]
-    rejected: tuple[ReportEntry, ...]
-    place: OutputPlace
-    card: Card
-    workers: tuple[WorkerPlan, ...]
-    share: Share | None = None
-    with_subject: bool = False
-    remote: RemoteOutput | None = None
 
 
 @dataclass(frozen=True)
@@ -126,53 +96,6 @@ class ExtractResult:
             format="parquet",
             exclude_invalid_files=True,
         )
-
-
-def plan_extract(
-    inputs: Sequence[str | Path],
-    output: str | Path | RemoteOutput,
-    config: ExtractConfig,
-    *,
-    shard: Shard | None = None,
-    cluster: Cluster | None = None,
-) -> ExtractPlan:
-    """Check everything that can be checked before any video is opened; writes nothing.
-
-    shard: plan its part of the inputs only. What is refused is the first shard's to report.
-    cluster: whose workers are to do it; None for this machine.
-
-    Raises:
-        UsageError: no input, an unknown model, an output that cannot be or holds another shard, a device
-            that is not there, a decoder that does not fit it.
-    """
-    card = find(config.model).card
-    check_clip_mode(config.clips, card)
-    found: Discovery = discover(inputs)
-    remote = output if isinstance(output, RemoteOutput) else None
-    paths = [*(source.path for source in found.sources), *_existing(inputs)]
-    place = output_place(output, paths) if not isinstance(output, RemoteOutput) else output.place(paths)
-    devices = tuple(worker.device for worker in cluster.workers) if cluster else resolve_device(config.device)
-    for device in devices:
-        resolve_precision(config.precision, device)
-    if cluster is None:
-        check_decoder(config.decoder, devices[0])
-    sources, share = found.sources, None
-    if shard is not None:
-        share = divide(found.sources, shard)
-        refuse_another_shard(place.report, share)
-        sources = tuple(found.sources[position] for position in share.positions)
-    workers = cluster.workers if cluster else plan_workers(devices, config.jobs, len(sources))
-    rejected = tuple(
-        ReportEntry(item.name, str(item.path), item.status, reason=item.reason)
-        for item in found.rejected
-        if shard is None or shard.number == 1
-    )
-    with_subject = any(source.subject is not None for source in found.sources)
-    return ExtractPlan(sources, rejected, place, card, tuple(workers), share, with_subject, remote)
-
-
-def _existing(inputs: Sequence[str | Path]) -> list[Path]:
-    return [path for path in map(Path, inputs) if path.exists()]
 
 
 def run_extract(
@@ -263,7 +186,7 @@ class _Run:
         self.workers = plan.workers
         self.devices = tuple(dict.fromkeys(worker.device for worker in plan.workers))
         self.precision = resolve_precision(config.precision, self.devices[0])
-        self.identities: dict[str, Mapping[str, Any]] = {}
+        self.identities: Mapping[str, Mapping[str, Any]] = {}
         self.schema = output_schema(
             plan.card.written_aus,
             intensity_aus=plan.card.intensity_aus,
@@ -275,7 +198,9 @@ class _Run:
     def run(self, *, fresh: bool, fail_fast: bool) -> ExtractResult:
         started, clock = datetime.now(UTC), time.perf_counter()
         with self._folder(fresh) as folder:
-            keys, failed = self._keys()
+            planned_keys = keys_of(self.plan, self.config)
+            keys, failed = planned_keys.of_sources, planned_keys.failed
+            self.identities = planned_keys.identities
             planned = [
                 PlannedInput(source.name, source.location, key)
                 for source, key in zip(self.plan.sources, keys, strict=True)
@@ -321,38 +246,6 @@ class _Run:
             return RunFolder(self.plan.place, self.schema, self._describe, fresh=fresh)
         return RemoteRunFolder(self.plan.remote, self.plan.place, self.schema, self._describe, fresh=fresh)
 
-    def _keys(self) -> tuple[list[str | None], dict[str, ReportEntry]]:
-        """A key per source; sources that cannot even be read have none, and a failed entry by name."""
-        keys: list[str | None] = []
-        failed: dict[str, ReportEntry] = {}
-        values = self.config.value_fields() | {
-            "precision": self.precision,
-            "device": self.devices[0].partition(":")[0],
-            "decoder": list(decoders_tried(self.config.decoder, self.devices[0])),
-        }
-        card = json.dumps(self.plan.card.to_json(), sort_keys=True).encode()
-        model = hashlib.sha256(card).hexdigest()
-        remote = [source for source in self.plan.sources if source.remote is not None]
-        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as requests:  # their time is waiting for the network
-            identities = {source.name: requests.submit(source_identity, source) for source in remote}
-        for source in self.plan.sources:
-            try:
-                identity = identities[source.name].result() if source.remote else source_identity(source)
-            except OSError as error:
-                keys.append(None)
-                failed[source.name] = ReportEntry(
-                    source.name,
-                    source.location,
-                    "failed",
-                    reason=f"cannot be read: {error.strerror or error}",
-                    subject=source.subject,
-                )
-                continue
-            key = part_key(source, identity, values, model, __version__)
-            keys.append(key)
-            self.identities[key] = content_identity(identity)
-        return keys, failed
-
     def _process(
         self, todo: Sequence[tuple[Source, str]], folder: RunFolder
     ) -> Generator[ReportEntry, None, None]:
@@ -388,6 +281,8 @@ class _Run:
             limits=limits,
             config=self.config,
             schema=self.schema,
+            # A cluster gives its workers one video after the other.
+            most_at_once=1 if self.cluster else -(-len(tasks) // len(self.workers)),
         )
         with closing(outcomes):
             for task, outcome in outcomes:

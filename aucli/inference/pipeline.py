@@ -23,8 +23,9 @@ from aucli.faces.follow import find_faces
 from aucli.faces.quality import pose_degrees, sharpness
 from aucli.faces.snapshot import SnapshotLog
 from aucli.faces.valid import valid
+from aucli.inference.portions import Portions
 from aucli.inference.postprocess import Postprocess
-from aucli.inference.predictor import Predictor
+from aucli.inference.predictor import FacePredictor
 from aucli.inference.prefetch import prefetch
 from aucli.inference.sequences import with_outputs
 from aucli.inference.timing import UNTIMED, Timer
@@ -33,9 +34,8 @@ from aucli.sinks.rows import Rows
 from aucli.zoo.card import Card
 
 FRAMES_AHEAD = 16  # decoded frames waiting for the detector
-DETECTIONS_AT_ONCE = 4  # pictures in one call of the detector, if it has no more threads than that
 TRACKED_AHEAD = 16  # frames whose faces are known and wait to be cut out
-FRAMES_A_CHUNK = 64  # frames without enough faces for a batch are written after that many
+_ONE_BY_ONE = Portions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +85,17 @@ class Window:
 def analyse(
     decoder: Decoder,
     detector: Detector,
-    predictor: Predictor,
+    predictor: FacePredictor,
     config: ExtractConfig,
     *,
-    detections_at_once: int = DETECTIONS_AT_ONCE,
+    portions: Portions = _ONE_BY_ONE,
     timer: Timer = UNTIMED,
     threaded: bool = True,
     window: Window | None = None,
 ) -> Generator[Chunk, None, None]:
     """All rows of a video, in order; without `config.detect_every` a detection in each frame.
 
-    detections_at_once: pictures in one call of the detector; changes no value.
+    portions: how much goes through a stage together; changes no value.
     threaded: run decoding and detection in threads of their own; the rows are the same without.
     window: what is needed of a segment; None for a whole video.
 
@@ -111,7 +111,9 @@ def analyse(
         detector,
         detect_every=detect_every,
         max_faces=config.max_faces,
-        batch_frames=detections_at_once * detect_every,
+        batch_frames=portions.detections * detect_every,
+        batch_pixels=portions.pixels,
+        sampled_frames=portions.sampled,
         timer=timer,
         filled_from=0 if window is None else window.scored.start,
         snapshots=None if window is None else window.snapshots,
@@ -121,11 +123,11 @@ def analyse(
     if threaded:
         # Detection is the slowest stage: cutting out goes with the network, into the thread that has time.
         tracked = prefetch(tracked, TRACKED_AHEAD, timer=timer, producer="detect", consumer="network")
-    cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer)
+    cropped = cut_out(tracked, predictor.card.crop, detector.sure_score, timer, at_once=portions.cut_out)
     if predictor.card.reads_clips:
         scored = score_clips(cropped, predictor, timer, emitted=None if window is None else window.emitted)
     else:
-        scored = score(cropped, predictor, timer)
+        scored = score(cropped, predictor, timer, chunk_frames=portions.chunk)
     with closing(scored) as chunks:
         yield from chunks
 
@@ -141,31 +143,75 @@ def cut_out(
     convention: CropConvention,
     sure_score: float,
     timer: Timer = UNTIMED,
+    *,
+    at_once: int = 1,
 ) -> Generator[CroppedFrame, None, None]:
-    """Aligned crops and quality of each frame's faces; the frame itself is let go."""
-    for frame, faces in tracked:
+    """Aligned crops and quality of each frame's faces; the frame itself is let go.
+
+    at_once: frames of one size that are gone through together.
+    """
+    for group in _of_one_size(tracked, at_once):
         with timer("align"):
-            picture = np.zeros(len(faces), np.int64)
-            crops = crop_faces(frame.pixels.unsqueeze(0), picture, faces.landmarks, convention)
-            pose = pose_degrees(faces.landmarks)
-            cropped = CroppedFrame(
+            cropped = _cut_group(group, convention, sure_score)
+        group.clear()
+        yield from cropped
+
+
+def _of_one_size(
+    tracked: Iterable[tuple[Frame, Faces]], at_once: int
+) -> Generator[list[tuple[Frame, Faces]], None, None]:
+    group: list[tuple[Frame, Faces]] = []
+    for frame, faces in tracked:
+        if group and group[0][0].pixels.shape != frame.pixels.shape:
+            yield group
+            group = []
+        group.append((frame, faces))
+        if len(group) >= at_once:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _cut_group(
+    group: list[tuple[Frame, Faces]], convention: CropConvention, sure_score: float
+) -> list[CroppedFrame]:
+    counts = [len(faces) for _, faces in group]
+    joined = _joined([faces for _, faces in group])
+    with_faces = [frame.pixels for frame, faces in group if len(faces)] or [group[0][0].pixels]
+    pictures = with_faces[0].unsqueeze(0) if len(with_faces) == 1 else torch.stack(with_faces)
+    there = [count for count in counts if count]
+    crops = crop_faces(pictures, np.repeat(np.arange(len(there)), there), joined.landmarks, convention)
+    pose, sharp = pose_degrees(joined.landmarks), sharpness(crops)
+    judged = valid(joined, pose, group[0][0].width, group[0][0].height, sure_score=sure_score)
+    cropped, start = [], 0
+    for (frame, faces), count in zip(group, counts, strict=True):
+        rows = slice(start, start + count)
+        start += count
+        cropped.append(
+            CroppedFrame(
                 frame.index,
                 frame.pts_seconds,
                 frame.width,
                 frame.height,
                 faces,
-                crops,
-                pose,
-                sharpness(crops),
-                valid(faces, pose, frame.width, frame.height, sure_score=sure_score),
+                crops[rows],
+                pose[rows],
+                sharp[rows],
+                judged[rows],
             )
-        yield cropped
+        )
+    return cropped
 
 
 def score(
-    cropped: Iterable[CroppedFrame], predictor: Predictor, timer: Timer = UNTIMED
+    cropped: Iterable[CroppedFrame],
+    predictor: FacePredictor,
+    timer: Timer = UNTIMED,
+    *,
+    chunk_frames: int = Portions.chunk,
 ) -> Generator[Chunk, None, None]:
-    """Gather frames until a batch of faces is full (or there were many frames), then score and emit them."""
+    """Gather frames until a batch of faces is full, or there are `chunk_frames`, then score and emit them."""
     postprocess = Postprocess.of(predictor.card)
     waiting: list[CroppedFrame] = []
     faces = 0
@@ -185,7 +231,7 @@ def score(
     for frame in cropped:
         waiting.append(frame)
         faces += len(frame.faces)
-        if faces >= predictor.batch_size or len(waiting) >= FRAMES_A_CHUNK:
+        if faces >= predictor.batch_size or len(waiting) >= chunk_frames:
             yield flush()
             waiting, faces = [], 0
     if waiting:
@@ -194,7 +240,7 @@ def score(
 
 def score_clips(
     cropped: Iterable[CroppedFrame],
-    predictor: Predictor,
+    predictor: FacePredictor,
     timer: Timer = UNTIMED,
     *,
     emitted: range | None = None,

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from aucli.inference.batch_size import (
 )
 from aucli.inference.fixed_batch import FixedBatch, Run, fixed_if_safe
 from aucli.zoo import load
+from aucli.zoo.card import Card
 from aucli_models.au import unsided
 from aucli_models.au_points import points_per_au
 from aucli_models.fold import folded
@@ -54,6 +55,15 @@ class Predictions:
     intensities: NDArray[np.float32] | None = None
     pairs: NDArray[np.float32] | None = None
     heatmaps: NDArray[np.uint8] | None = None
+
+    def rows(self, rows: slice) -> Predictions:
+        """Of these faces only."""
+        return Predictions(
+            None if self.outputs is None else self.outputs[rows],
+            None if self.intensities is None else self.intensities[rows],
+            None if self.pairs is None else self.pairs[rows],
+            None if self.heatmaps is None else self.heatmaps[rows],
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[AUOutput]) -> Predictions:
@@ -92,6 +102,19 @@ def _both(edge_logits: Tensor) -> Tensor:
     nodes = math.isqrt(edge_logits.shape[1])
     both = edge_logits.float().softmax(-1)[..., 3].view(-1, nodes, nodes)
     return (both + both.mT) / 2
+
+
+class FacePredictor(Protocol):
+    """What scores the faces of one video: a `Predictor`, or a lane of one that several videos share."""
+
+    @property
+    def card(self) -> Card: ...
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def batch_size(self) -> int: ...
+    def __call__(self, crops: Tensor) -> Predictions: ...
+    def sequences(self) -> Sequences: ...
 
 
 class Predictor:

@@ -80,7 +80,9 @@ def prefetch(
                 close()
         put(_End(error))
 
-    thread = threading.Thread(target=produce, name=producer, daemon=True)
+    # Of several videos at a time each has a lane, whose number its threads' names have, see `worker_main`.
+    lane, colon, _ = threading.current_thread().name.rpartition(": ")
+    thread = threading.Thread(target=produce, name=f"{lane}{colon}{producer}", daemon=True)
     thread.start()
     try:
         while True:

@@ -32,7 +32,8 @@ from aucli.faces.follow import find_faces
 from aucli.faces.main_person import Sightings
 from aucli.inference.events import EventHook, VideoProgress, VideoStarted
 from aucli.inference.parallel_detector import ParallelDetector
-from aucli.inference.pipeline import DETECTIONS_AT_ONCE, FRAMES_AHEAD, on_device
+from aucli.inference.pipeline import FRAMES_AHEAD, on_device
+from aucli.inference.portions import for_cpu
 from aucli.inference.prefetch import prefetch
 from aucli.media.decode import open_decoder
 from aucli.media.pictures import folder_pictures, read_picture
@@ -104,7 +105,7 @@ def set_up(
     detector: Detector = make_detector(config.detector, device=device, min_face=config.min_face)
     if device == "cpu":
         detector = ParallelDetector(detector, threads)
-    at_once = max(threads, DETECTIONS_AT_ONCE)
+    at_once = for_cpu(threads).detections
 
     def process(task: RecordingTask, send: EventHook) -> ReportEntry:
         start = time.perf_counter()
@@ -262,7 +263,7 @@ def _each_picture(
             unreadable.append(str(error))
             continue
         outcome.there[row] = None
-        (found,) = detector.detect(pixels.unsqueeze(0))
+        (found,) = detector.detect([pixels])
         sure = found.select(np.flatnonzero(found.scores >= detector.sure_score))
         if len(sure):
             largest = int(np.argmax(sure.boxes[:, 2] * sure.boxes[:, 3]))

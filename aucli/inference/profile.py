@@ -33,7 +33,7 @@ class StageRow:
     stage: str
     busy_seconds: float
     waiting_seconds: float
-    share_busy: float  # of the worker's time from its first stage to its last, 0 to 1
+    share_busy: float  # of the worker's time from its first stage to its last; 1 for each video at a time
 
 
 class Profile:

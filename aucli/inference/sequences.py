@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aucli.datatypes import Faces
-from aucli.inference.predictor import Predictor
+from aucli.inference.predictor import FacePredictor
 from aucli.inference.timing import UNTIMED, Timer
 
 LONGEST_STEP_SECONDS = 0.5
@@ -70,7 +70,7 @@ class _Runs:
 
 
 def with_outputs(
-    cropped: Iterable[FrameType], predictor: Predictor, timer: Timer = UNTIMED
+    cropped: Iterable[FrameType], predictor: FacePredictor, timer: Timer = UNTIMED
 ) -> Generator[list[tuple[FrameType, NDArray[np.float32]]], None, None]:
     """Every frame with the outputs of its faces, float32 (faces, AUs), several at once and in their order.
 

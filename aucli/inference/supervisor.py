@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Protocol
 
 from aucli.errors import AucliError, OutputError, WorkerError
 from aucli.inference.events import Event, EventHook, WorkerLost
-from aucli.inference.watch import LOOK_SECONDS, Limits
+from aucli.inference.watch import LOOK_SECONDS, Limits, stalled
 from aucli.inference.worker_main import SUPERVISOR_SIGNALS
 from aucli.inference.worker_process import Job, Place, Task, WorkerProcess
 
@@ -67,7 +67,8 @@ def run_tasks(
     setup: `module:function`, called once in each worker with its keyword arguments; returns the
         processor (see `worker_main.Processor`). Modules are found on this process's `sys.path`.
     on_event: gets what processors send, and `WorkerLost`; called in this process, between results.
-    retries: how often a task goes to a fresh worker after its worker died.
+    retries: how often a task goes to a fresh worker after its worker died. Where several tasks were with the
+        worker (see `worker_main.Processor`), each of them is first done once more by itself.
     environments: per worker, variables added to this process's (`OMP_NUM_THREADS`, ...).
     limits: of each task; a worker that goes beyond them is ended and its task fails, without a retry.
     settle: asked of each outcome whether it is to be yielded; may change what is still to do.
@@ -89,9 +90,9 @@ def run_tasks(
             crew.start(Place(setup, kwargs, environment), None)
         while crew.is_busy:
             for worker in crew.wait():
-                outcome = crew.handle(worker, worker.receive())
-                if outcome is not None and settle(*outcome, crew):
-                    yield outcome
+                for outcome in crew.handle(worker, worker.receive()):
+                    if settle(*outcome, crew):
+                        yield outcome
             for outcome in crew.end_those_beyond_limits():
                 if settle(*outcome, crew):
                     yield outcome
@@ -130,7 +131,7 @@ class _Crew:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._queue) or any(worker.job for worker in self._workers)
+        return bool(self._queue) or any(worker.is_busy for worker in self._workers)
 
     def start(self, place: Place, job: Job | None) -> None:
         # An interrupt has to wait until the worker is in the list, else it would be left behind. The
@@ -142,16 +143,13 @@ class _Crew:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def add(self, task: Task) -> None:
-        """One more task, for a worker that waits, else for one that ended; else it waits for its turn."""
-        job = Job(task)
-        idle = next((worker for worker in self._workers if worker.is_ready and worker.job is None), None)
-        if idle is not None:
-            idle.give(job)
-        elif self._left:
-            self.start(self._left.pop(), job)
-        else:
-            heavier = sum(other.task.weight >= task.weight for other in self._queue)
-            self._queue.insert(heavier, job)
+        """One more task, for a worker that has room, else for one that ended; else it waits for its turn."""
+        heavier = sum(other.task.weight >= task.weight for other in self._queue)
+        self._queue.insert(heavier, Job(task))
+        for worker in self._workers:
+            self._fill(worker)
+        if self._left and self._queue and not any(worker.is_idle for worker in self._workers):
+            self.start(self._left.pop(), self._queue.popleft())
 
     def drop(self, task: Task) -> bool:
         """See `Todo`."""
@@ -162,7 +160,7 @@ class _Crew:
 
     def give(self, task: Task, place: Place) -> None:
         """A task for the worker that waits, else for a new one."""
-        idle = next((worker for worker in self._workers if worker.is_ready and worker.job is None), None)
+        idle = next((worker for worker in self._workers if worker.is_idle), None)
         if idle is None:
             self.start(place, Job(task))
         else:
@@ -179,34 +177,38 @@ class _Crew:
         ready = wait([worker.connection for worker in self._workers], timeout)
         return [worker for worker in self._workers if worker.connection in ready]
 
-    def handle(self, worker: WorkerProcess, message: tuple[Any, ...]) -> Outcome | None:
-        """Act on one message; gives the outcome of a task when the message decides it."""
-        job = worker.job
+    def handle(self, worker: WorkerProcess, message: tuple[Any, ...]) -> Iterator[Outcome]:
+        """Act on one message; gives the outcomes of tasks that it decides."""
         match message:
-            case ("event", event):
+            case ("event", number, event):
+                worker.heard(number)
                 self._on_event(event)
-            case ("ready",):
-                worker.is_ready = True
+            case ("ready", at_once):
+                worker.is_ready, worker.at_once = True, at_once
                 worker.place.failed_starts = 0
-                worker.give(job or self._next_job())
+                first, worker.first = worker.first, None
+                if first is not None:
+                    worker.give(first)
+                self._fill(worker)
             case ("setup_failed", kind, text, details):
                 _raise_again(kind or WorkerError, text, details)
             case ("lost", how) if not worker.is_ready:
                 self._start_again(worker, how)
             case ("lost", how):
-                return self._lost(worker, job, how)
-            case ("result", result) if job is not None:
-                worker.give(self._next_job())
-                return job.task, result
-            case ("error", kind, text, details) if job is not None:
+                yield from self._lost(worker, how)
+            case ("result", number, result):
+                job = worker.take(number)
+                self._fill(worker)
+                yield job.task, result
+            case ("error", number, kind, text, details):
+                job = worker.take(number)
                 if kind is None:  # not foreseen: it has ended itself, see `worker_main`
-                    self._replace(worker, None)
+                    self._replace(worker, list(worker.jobs.values()))
                 elif issubclass(kind, OutputError):
                     _raise_again(kind, text, details)
                 else:
-                    worker.give(self._next_job())
-                return job.task, TaskFailure(text, details)
-        return None
+                    self._fill(worker)
+                yield job.task, TaskFailure(text, details)
 
     def end_those_beyond_limits(self) -> Iterator[Outcome]:
         """End workers that hang or take too much memory; gives the outcomes of their tasks.
@@ -219,55 +221,85 @@ class _Crew:
             return
         seconds, self._looked = now - self._looked, now
         for worker in list(self._workers):
-            job = worker.job
             if not worker.is_ready:
-                why = worker.watch.look_at_start(seconds)
-                if why is not None and not worker.connection.poll():
+                if worker.is_late(seconds) and not worker.connection.poll():
                     worker.kill()
-                    self._start_again(worker, why)
+                    self._start_again(worker, f"not ready after {self._limits.start_seconds:g} seconds")
                 continue
-            why = worker.watch.look(seconds) if job is not None else None
-            if job is None or why is None or worker.connection.poll():  # it has just said something
+            silent = worker.silent(seconds)
+            why = stalled(self._limits) if silent else worker.too_large() if worker.jobs else None
+            if why is None or worker.connection.poll():  # it has just said something
                 continue
-            self._on_event(WorkerLost(job.task.video, why, retry=False))
             worker.kill()
-            self._replace(worker, None)
-            yield job.task, TaskFailure(why)
+            jobs = list(worker.jobs.values())
+            blamed = jobs if len(jobs) == 1 else silent
+            if len(blamed) != 1:  # any of them may be the one
+                self._each_alone(worker, why)
+                continue
+            self._on_event(WorkerLost(blamed[0].task.video, why, retry=False))
+            self._replace(worker, [job for job in jobs if job is not blamed[0]])
+            yield blamed[0].task, TaskFailure(why)
 
     def close(self) -> None:
         self.stop()
         for worker in self._workers:
             worker.end()
 
-    def _next_job(self) -> Job | None:
-        return self._queue.popleft() if self._queue else None
+    def _fill(self, worker: WorkerProcess) -> None:
+        """Give the worker what it has room for, but no more than its share while others have none."""
+        while worker.is_ready and len(worker.jobs) < self._share(worker):
+            job = next((job for job in self._queue if not worker.jobs or not job.alone), None)
+            if job is None:
+                return
+            self._queue.remove(job)
+            worker.give(job)
 
-    def _replace(self, worker: WorkerProcess, job: Job | None) -> None:
+    def _share(self, worker: WorkerProcess) -> int:
+        if any(job.alone for job in worker.jobs.values()):
+            return 1
+        given = sum(len(one.jobs) + (one.first is not None) for one in self._workers)
+        return min(worker.at_once, -(-(given + len(self._queue)) // len(self._workers)))
+
+    def _replace(self, worker: WorkerProcess, jobs: Sequence[Job]) -> None:
+        """A fresh process for the first of these, or for what waits; the others are the next to be done."""
         worker.end()
         self._workers.remove(worker)
-        if job is not None or self._queue:
-            self.start(worker.place, job)
+        self._queue.extendleft(reversed(jobs))
+        if self._queue:
+            self.start(worker.place, self._queue.popleft())
         else:
             self._left.append(worker.place)
+        for other in self._workers:
+            self._fill(other)
+
+    def _each_alone(self, worker: WorkerProcess, how: str) -> None:
+        """Have all jobs of a worker that is gone done once more, each by itself."""
+        jobs = list(worker.jobs.values())
+        for job in jobs:
+            job.alone = True
+            self._on_event(WorkerLost(job.task.video, how, retry=True))
+        self._replace(worker, jobs)
 
     def _start_again(self, worker: WorkerProcess, how: str) -> None:
         worker.place.failed_starts += 1
         if worker.place.failed_starts == _STARTS:
             raise WorkerError(f"a worker died ({how}) twice while it started{_hint(how)}")
-        self._replace(worker, worker.job)
+        self._replace(worker, [] if worker.first is None else [worker.first])
 
-    def _lost(self, worker: WorkerProcess, job: Job | None, how: str) -> Outcome | None:
-        if job is None:
-            self._replace(worker, None)
-            return None
+    def _lost(self, worker: WorkerProcess, how: str) -> Iterator[Outcome]:
+        jobs = list(worker.jobs.values())
+        if len(jobs) != 1:  # none, or any of them may be the one that did it
+            self._each_alone(worker, how)
+            return
+        (job,) = jobs
         job.deaths += 1
+        job.alone = True
         retry = job.deaths <= self._retries
         self._on_event(WorkerLost(job.task.video, how, retry))
-        self._replace(worker, job if retry else None)
-        if retry:
-            return None
-        times = {1: "", 2: " twice"}.get(job.deaths, f" {job.deaths} times")
-        return job.task, TaskFailure(f"worker died ({how}){times}{_hint(how)}")
+        self._replace(worker, jobs if retry else [])
+        if not retry:
+            times = {1: "", 2: " twice"}.get(job.deaths, f" {job.deaths} times")
+            yield job.task, TaskFailure(f"worker died ({how}){times}{_hint(how)}")
 
 
 class StandingWorker:
@@ -305,9 +337,8 @@ class StandingWorker:
                         message = worker.receive()
                         if self._is_over:
                             raise WorkerError("the worker was stopped")
-                        outcome = crew.handle(worker, message)
-                        if outcome is not None:
-                            return outcome[1]
+                        for _, outcome in crew.handle(worker, message):
+                            return outcome
                     for _, failure in crew.end_those_beyond_limits():
                         return failure
             except BaseException:

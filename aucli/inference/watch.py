@@ -1,4 +1,4 @@
-"""What one video may take of its worker: time without progress, and memory.
+"""What a video may take of its worker: time without progress, and memory.
 
 A video is decoded in a process that is not the run's, so a codec that crashes ends one video. One that hangs,
 or asks for all the memory there is, must not end the others either: the supervisor looks at its workers once
@@ -24,7 +24,7 @@ _SHARE_OF_MEMORY = 0.75
 class Limits:
     """None: no limit.
 
-    stall_seconds: how long a worker may be on a task without a message that it goes on, to within 2 seconds.
+    stall_seconds: how long a task may be in work without a message that it goes on, to within 2 seconds.
     memory_bytes: resident memory of one worker; where the system does not tell (not Linux), it has no effect.
     start_seconds: how long a worker may take to get ready; else it counts as one that died while it started.
     """
@@ -34,46 +34,50 @@ class Limits:
     start_seconds: float | None = None
 
 
-class Watch:
-    """Keeps an eye on one worker process."""
+class Silence:
+    """How long a task, or a worker that starts, has said nothing. limit_seconds: None for no limit."""
 
-    def __init__(self, limits: Limits, pid: int) -> None:
-        self._limits = limits
-        self._pid = pid
-        self._silent_seconds = 0.0
+    def __init__(self, limit_seconds: float | None) -> None:
+        self._limit_seconds = limit_seconds
+        self._seconds = 0.0
 
     def heard(self) -> None:
-        """To be called when the worker says something, and when it gets a task."""
-        self._silent_seconds = 0.0
+        """It has said something."""
+        self._seconds = 0.0
 
-    def look_at_start(self, seconds: float) -> str | None:
-        """The same for a worker that is not ready yet."""
-        self._silent_seconds += min(seconds, 2 * LOOK_SECONDS)
-        limit = self._limits.start_seconds
-        if limit is None or self._silent_seconds < limit:
-            return None
-        return f"not ready after {limit:g} seconds"
+    @property
+    def is_half_over(self) -> bool:
+        """Whether half the time that it may last is over."""
+        return self._limit_seconds is not None and self._seconds >= self._limit_seconds / 2
 
-    def look(self, seconds: float) -> str | None:
-        """Why the worker has to be ended now, or None.
+    def look(self, seconds: float) -> bool:
+        """Whether it has lasted too long.
 
         seconds: since the last look. Long ones count as two looks: it was this process that stood still
         (Ctrl-Z, a slow disk), and its workers with it.
         """
-        self._silent_seconds += min(seconds, 2 * LOOK_SECONDS)
-        stall, memory = self._limits.stall_seconds, self._limits.memory_bytes
-        if stall is not None and self._silent_seconds >= stall:
-            return (
-                f"no progress for {stall:g} seconds, so its worker was ended: either the decoder hangs on a "
-                "damaged file, or the disk does not answer; if it is only slow, give more --stall-seconds"
-            )
-        taken = resident_bytes(self._pid) if memory is not None else 0
-        if memory is not None and taken > memory:
-            return (
-                f"its worker took {taken / 1e9:.1f} GB of memory, more than {memory / 1e9:.1f} GB, and was "
-                "ended: give more --worker-memory if the machine has it and the video needs it"
-            )
+        self._seconds += min(seconds, 2 * LOOK_SECONDS)
+        return self._limit_seconds is not None and self._seconds >= self._limit_seconds
+
+
+def stalled(limits: Limits) -> str:
+    """Why a task with too long a silence was given up."""
+    return (
+        f"no progress for {limits.stall_seconds:g} seconds, so its worker was ended: either the decoder "
+        "hangs on a damaged file, or the disk does not answer; if it is only slow, give more --stall-seconds"
+    )
+
+
+def too_large(limits: Limits, pid: int) -> str | None:
+    """Why a worker has to be ended for the memory that it takes now, or None."""
+    memory = limits.memory_bytes
+    taken = resident_bytes(pid) if memory is not None else 0
+    if memory is None or taken <= memory:
         return None
+    return (
+        f"its worker took {taken / 1e9:.1f} GB of memory, more than {memory / 1e9:.1f} GB, and was "
+        "ended: give more --worker-memory if the machine has it and the video needs it"
+    )
 
 
 def resident_bytes(pid: int) -> int:

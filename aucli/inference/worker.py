@@ -1,4 +1,4 @@
-"""One worker process: its networks, and all of one video, or segment, from open file to finished part."""
+"""One worker process: its networks, and all of a video, or segment, from open file to finished part."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from aucli.faces.detect_every import detect_every_for
 from aucli.inference.clip_mode import clip_notes
 from aucli.inference.devices import resolve_precision
 from aucli.inference.events import EventHook, SegmentProgress, StagesTimed, VideoProgress, VideoStarted
-from aucli.inference.parallel_detector import ParallelDetector, useful_threads
-from aucli.inference.pipeline import DETECTIONS_AT_ONCE, Window, analyse
+from aucli.inference.parallel_detector import WorkerDetector
+from aucli.inference.pipeline import Window, analyse
+from aucli.inference.portions import gpu_portions
 from aucli.inference.predictor import Predictor
 from aucli.inference.pulse import pulse
 from aucli.inference.segment import CheckedDecoder, join, window_of_segment
+from aucli.inference.shared_batches import Lane, SharedBatches
 from aucli.inference.tally import Tally
 from aucli.inference.task import SegmentResult, SegmentTask, StitchTask, VideoTask
 from aucli.inference.timing import UNTIMED, StageTimer
 from aucli.media.decode import Decoder, open_decoder
 from aucli.media.decode.choose import selected_rate, window_of
+from aucli.media.decode.nvdec import engines
 from aucli.media.probe import VideoProbe, probe
 from aucli.media.remote import local_copy
 from aucli.sinks.primary import only_track
@@ -37,29 +40,44 @@ from aucli.sinks.rows import rows_to_batch
 from aucli.sinks.spool import JoinedSpools, Spool
 
 _PROGRESS_SECONDS = 0.5
+MOST_AT_ONCE = 8  # videos in one process; beyond, its one interpreter has no time for more
 
 
 class Process(Protocol):
-    """What a worker does with a task."""
+    """What a worker does with a task; with `tasks_at_once` of them at a time, in threads."""
 
+    @property
+    def tasks_at_once(self) -> int: ...
     @overload
     def __call__(self, task: VideoTask | StitchTask, send: EventHook) -> ReportEntry: ...
     @overload
     def __call__(self, task: SegmentTask, send: EventHook) -> SegmentResult: ...
 
 
-def set_up(config: ExtractConfig, schema: pa.Schema, device: str, threads: int, worker: int) -> Process:
-    """Load detector and network on the device; returns the function that does one task after the other."""
+def set_up(
+    config: ExtractConfig, schema: pa.Schema, device: str, threads: int, worker: int, *, most_at_once: int = 1
+) -> Process:
+    """Load detector and network on the device; returns the function that does tasks.
+
+    most_at_once: tasks that there are for this worker at a time; how many it takes, it says itself.
+    """
     # Parallelism is over videos and pictures, never inside an operation: same values on any number of cores.
     torch.set_num_threads(1)
-    return _Processor(config, schema, device, threads, worker).process
+    return _Processor(config, schema, device, threads, worker, most_at_once=most_at_once)
 
 
 class _Processor:
     """What a worker keeps from one video to the next."""
 
     def __init__(
-        self, config: ExtractConfig, schema: pa.Schema, device: str, threads: int, worker: int
+        self,
+        config: ExtractConfig,
+        schema: pa.Schema,
+        device: str,
+        threads: int,
+        worker: int,
+        *,
+        most_at_once: int,
     ) -> None:
         self._config = config
         self._schema = schema
@@ -68,16 +86,18 @@ class _Processor:
         self._stage_timer = StageTimer(_synchroniser(device)) if config.profile else None
         self._timer = self._stage_timer or UNTIMED
         with self._timer("load"):
-            self._detector, self._predictor = _load(config, device)
-        self._threads = threads
-        self._parallel: dict[int, ParallelDetector] = {}  # by threads
-        self._at_once = max(threads, DETECTIONS_AT_ONCE)
+            detector, predictor = _load(config, device)
+        self.tasks_at_once = min(most_at_once, config.in_flight or _in_flight(device, threads))
+        self._card = predictor.card
+        self._batches = SharedBatches(predictor)
+        portions = gpu_portions(device, self.tasks_at_once, predictor.batch_size)
+        self._detector = WorkerDetector(detector, max(1, threads // self.tasks_at_once), portions)
 
     @overload
-    def process(self, task: VideoTask | StitchTask, send: EventHook) -> ReportEntry: ...
+    def __call__(self, task: VideoTask | StitchTask, send: EventHook) -> ReportEntry: ...
     @overload
-    def process(self, task: SegmentTask, send: EventHook) -> SegmentResult: ...
-    def process(
+    def __call__(self, task: SegmentTask, send: EventHook) -> SegmentResult: ...
+    def __call__(
         self, task: VideoTask | StitchTask | SegmentTask, send: EventHook
     ) -> ReportEntry | SegmentResult:
         match task:
@@ -105,10 +125,13 @@ class _Processor:
         expected = probed.frames_from_header
         send(VideoStarted(source.name, expected if whole else None, self._worker))
         here, rate = self._for(probed)
-        tally = Tally(self._predictor.card.written_aus)
+        tally = Tally(self._card.written_aus)
         spool = Spool(task.spool_path, self._schema)
         try:
-            with open_decoder(source, config.selection, config.decoder, self._device) as decoder:
+            with (
+                open_decoder(source, config.selection, config.decoder, self._device) as decoder,
+                self._batches.lane() as predictor,
+            ):
                 broken: str | None = None
                 try:
                     self._write_rows(
@@ -117,6 +140,7 @@ class _Processor:
                         source,
                         send,
                         lambda: VideoProgress(source.name, tally.frames),
+                        predictor=predictor,
                         tally=tally,
                         spool=spool,
                     )
@@ -132,8 +156,8 @@ class _Processor:
             raise
         with self._timer("write"):
             entry = _finish(task, config, tally, spool, summary)
-        rates = clip_notes(self._predictor.card, rate) if entry.rows else ()
-        entry = replace(entry, notes=(*entry.notes, *rates, *self._predictor.take_notes()))
+        rates = clip_notes(self._card, rate) if entry.rows else ()
+        entry = replace(entry, notes=(*entry.notes, *rates, *predictor.take_notes()))
         self._tell_times(send)
         seconds = time.perf_counter() - start
         return replace(entry, wall_seconds=round(seconds, 3), fps=round(entry.frames / seconds, 2))
@@ -145,7 +169,7 @@ class _Processor:
             SplitError: something is not as planned, damage too.
         """
         source, segment = task.source, task.segment
-        tally = Tally(self._predictor.card.written_aus)
+        tally = Tally(self._card.written_aus)
 
         def progress() -> SegmentProgress:
             return SegmentProgress(source.name, task.key, segment.number, tally.frames, self._worker)
@@ -157,12 +181,23 @@ class _Processor:
         window = window_of_segment(segment)
         spool = Spool(task.spool_path, self._schema)
         try:
-            with CheckedDecoder(
-                open_decoder(source, here.selection, here.decoder, self._device, stretch=segment.stretch),
-                segment,
-            ) as decoder:
+            with (
+                CheckedDecoder(
+                    open_decoder(source, here.selection, here.decoder, self._device, stretch=segment.stretch),
+                    segment,
+                ) as decoder,
+                self._batches.lane() as predictor,
+            ):
                 self._write_rows(
-                    decoder, here, source, send, progress, tally=tally, spool=spool, window=window
+                    decoder,
+                    here,
+                    source,
+                    send,
+                    progress,
+                    predictor=predictor,
+                    tally=tally,
+                    spool=spool,
+                    window=window,
                 )
                 decoder.check()
                 met, meets = (
@@ -175,7 +210,7 @@ class _Processor:
             spool.discard()
             raise
         self._tell_times(send)
-        notes = self._predictor.take_notes()
+        notes = predictor.take_notes()
         return SegmentResult(segment, spool.path, spool.rows, tally, decoder.summary, notes, met, meets)
 
     def _stitch(self, task: StitchTask) -> ReportEntry:
@@ -185,15 +220,13 @@ class _Processor:
             SplitError: they do not fit together.
         """
         with self._timer("write"):
-            numbers, tally, summary = join(
-                task.segments, self._predictor.card.written_aus, exact=self._device == "cpu"
-            )
+            numbers, tally, summary = join(task.segments, self._card.written_aus, exact=self._device == "cpu")
             rows = sum(result.rows for result in task.segments)
             paths = [result.spool_path for result in task.segments]
             spool = JoinedSpools(paths, numbers, self._schema, rows)
             entry = _finish(task.video, self._config, tally, spool, summary)
         _, rate = self._for(probe(task.video.source))
-        rates = clip_notes(self._predictor.card, rate) if entry.rows else ()
+        rates = clip_notes(self._card, rate) if entry.rows else ()
         said = dict.fromkeys(note for result in task.segments for note in result.notes)
         return replace(entry, notes=(*entry.notes, *rates, *said))
 
@@ -213,6 +246,7 @@ class _Processor:
         send: EventHook,
         so_far: Callable[[], VideoProgress | SegmentProgress],
         *,
+        predictor: Lane,
         tally: Tally,
         spool: Spool,
         window: Window | None = None,
@@ -221,12 +255,13 @@ class _Processor:
             send(so_far())
 
         last_sent = time.perf_counter()
+        detector, portions = self._detector.every(config.detect_every or 1)
         chunks = analyse(
             decoder,
-            self._detector_for(config.detect_every or 1),
-            self._predictor,
+            detector,
+            predictor,
             config,
-            detections_at_once=self._at_once,
+            portions=portions,
             timer=self._timer,
             window=window,
         )
@@ -241,14 +276,6 @@ class _Processor:
                     last_sent = time.perf_counter()
                     progress()
                     self._tell_times(send)
-
-    def _detector_for(self, detect_every: int) -> Detector:
-        threads = min(self._threads, useful_threads(detect_every))
-        if self._device != "cpu" or threads == 1:
-            return self._detector  # one thread is faster with several pictures in a call
-        if threads not in self._parallel:
-            self._parallel[threads] = ParallelDetector(self._detector, threads)
-        return self._parallel[threads]
 
     def _tell_times(self, send: EventHook) -> None:
         if self._stage_timer is not None:
@@ -265,6 +292,15 @@ def _load(config: ExtractConfig, device: str) -> tuple[Detector, Predictor]:
         clips=config.clips,
     )
     return detector, predictor
+
+
+def _in_flight(device: str, threads: int) -> int:
+    """Videos at a time unless the user says: on a GPU one for each of its decoding engines, of which a video
+    uses one, and one more for what a video does before and after; as many as threads where the CPU decodes.
+    """
+    if device == "cpu":
+        return 1
+    return min(MOST_AT_ONCE, max(2, 1 + engines(device), 0 if engines(device) else threads))
 
 
 def _synchroniser(device: str) -> Callable[[], object] | None:

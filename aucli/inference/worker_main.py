@@ -1,4 +1,5 @@
-"""What runs inside a worker process: one set-up, then tasks one by one, until the supervisor ends.
+"""What runs inside a worker process: one set-up, then tasks one by one or several at a time, until the
+supervisor ends.
 
 Started by `aucli.inference.supervisor` as `python -c`, so the user's own script is never imported
 again, as it would be under `multiprocessing`'s spawn.
@@ -7,6 +8,7 @@ again, as it would be under `multiprocessing`'s spawn.
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -22,7 +24,8 @@ from aucli.inference.events import EventHook
 
 Processor = Callable[[Any, EventHook], Any]
 """What a set-up function returns: takes a task's payload and a way to send events (from any thread),
-and gives a result; all of it pickled on the way."""
+and gives a result; all of it pickled on the way. With an attribute `tasks_at_once` above 1 it is called for
+so many tasks at a time, each in a thread of its own; then one that ends the process ends all of these."""
 
 SUPERVISOR_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -62,15 +65,49 @@ def _serve(connection: Connection) -> None:
     except Exception as error:  # whatever it is, the supervisor raises it
         send("setup_failed", *_described(error))
         return
-    send("ready")
-    while True:
-        payload = connection.recv()
+
+    def do(number: int, payload: Any) -> bool:
+        """Whether more can follow."""
         try:
-            send("result", processor(payload, lambda event: send("event", event)))
+            send("result", number, processor(payload, lambda event: send("event", number, event)))
         except Exception as error:  # one bad video never stops a batch: the supervisor reports it
-            send("error", *_described(error))
-            if not isinstance(error, AucliError):
-                return  # what nobody foresaw may have left the device unusable: make room for a fresh one
+            send("error", number, *_described(error))
+            # What nobody foresaw may have left the device unusable: make room for a fresh process.
+            return isinstance(error, AucliError)
+        return True
+
+    tasks_at_once: int = getattr(processor, "tasks_at_once", 1)
+    send("ready", tasks_at_once)
+    if tasks_at_once > 1:
+        _serve_in_threads(connection, do)
+        return
+    while do(*connection.recv()):
+        pass
+
+
+def _serve_in_threads(connection: Connection, do: Callable[[int, Any], bool]) -> None:
+    """Each task in a thread, whose name begins with the lowest number that is free, see `prefetch`."""
+    lock = threading.Lock()
+    busy: set[int] = set()
+
+    def run(lane: int, number: int, payload: Any) -> None:
+        goes_on = False
+        try:
+            goes_on = do(number, payload)
+        finally:
+            if not goes_on:  # also where the supervisor is gone
+                sys.stderr.flush()
+                os._exit(0)
+        with lock:
+            busy.remove(lane)
+
+    while True:
+        number, payload = connection.recv()
+        with lock:
+            # The supervisor may have had a result before its lane was free again.
+            lane = next(lane for lane in itertools.count(1) if lane not in busy)
+            busy.add(lane)
+        threading.Thread(target=run, args=(lane, number, payload), name=f"{lane}: task", daemon=True).start()
 
 
 def _described(error: Exception) -> tuple[type[AucliError] | None, str, str]:

@@ -1,4 +1,4 @@
-"""The supervisor's side of one worker: the process, the pipe to it, and the job that it is on."""
+"""The supervisor's side of one worker: the process, the pipe to it, and the jobs that it is on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from aucli.inference.watch import Limits, Watch
+from aucli.inference.watch import Limits, Silence, too_large
 
 _TERMINATE_SECONDS = 2.0
 _KILL_SECONDS = 10.0
@@ -33,10 +33,13 @@ class Task:
 
 @dataclass
 class Job:
-    """A task on its way, and how many workers died on it."""
+    """A task on its way. deaths: workers that died on it alone. alone: a worker died on it and others, so it
+    is to be known whether it was this one.
+    """
 
     task: Task
     deaths: int = 0
+    alone: bool = False
 
 
 @dataclass
@@ -50,12 +53,21 @@ class Place:
 
 
 class WorkerProcess:
-    """A running worker; `job` is what it is on, or gets as soon as it is ready."""
+    """A running worker; first: the job that it gets as soon as it is ready.
 
-    def __init__(self, place: Place, job: Job | None, limits: Limits) -> None:
+    jobs: those that it is on, by their numbers in its messages. at_once: how many it takes.
+    """
+
+    def __init__(self, place: Place, first: Job | None, limits: Limits) -> None:
         self.place = place
-        self.job = job
+        self.first = first
+        self.jobs: dict[int, Job] = {}
+        self.at_once = 1
         self.is_ready = False
+        self._limits = limits
+        self._given = 0
+        self._silences: dict[int, Silence] = {}
+        self._start = Silence(limits.start_seconds)
         ours, theirs = socket.socketpair()
         parent_fd, self._alive_fd = os.pipe()  # nothing is ever written: its end is the message
         try:
@@ -70,15 +82,48 @@ class WorkerProcess:
             theirs.close()
             os.close(parent_fd)
         self.connection = Connection(ours.detach())
-        self.watch = Watch(limits, self._process.pid)
         self._send((place.setup, dict(place.kwargs)))
 
-    def give(self, job: Job | None) -> None:
-        """Hand it a job, or note that there is none."""
-        self.job = job
-        self.watch.heard()
-        if job is not None:
-            self._send(job.task.payload)
+    @property
+    def is_idle(self) -> bool:
+        return self.is_ready and not self.jobs
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.jobs) or self.first is not None
+
+    def give(self, job: Job) -> None:
+        """Hand it a job."""
+        self._given += 1
+        self.jobs[self._given] = job
+        self._silences[self._given] = Silence(self._limits.stall_seconds)
+        self._send((self._given, job.task.payload))
+
+    def heard(self, number: int) -> None:
+        """A job goes on."""
+        self._silences[number].heard()
+
+    def take(self, number: int) -> Job:
+        """A job that it is done with."""
+        del self._silences[number]
+        return self.jobs.pop(number)
+
+    def is_late(self, seconds: float) -> bool:
+        """Whether it takes too long to get ready; seconds: since the last look."""
+        return self._start.look(seconds)
+
+    def silent(self, seconds: float) -> list[Job]:
+        """If nothing was heard of a job for too long: it, and those that may hang with it; else none.
+
+        seconds: since the last look.
+        """
+        if not any([silence.look(seconds) for silence in self._silences.values()]):  # a list: look at all
+            return []
+        return [self.jobs[number] for number, silence in self._silences.items() if silence.is_half_over]
+
+    def too_large(self) -> str | None:
+        """Why it has to be ended for the memory that it takes now, or None."""
+        return too_large(self._limits, self._process.pid)
 
     def _send(self, message: Any) -> None:
         with suppress(ConnectionError):  # it died just now: the next `receive` tells
@@ -90,7 +135,6 @@ class WorkerProcess:
             message: tuple[Any, ...] = self.connection.recv()
         except (EOFError, OSError):
             return "lost", self._how_it_ended()
-        self.watch.heard()
         return message
 
     def _how_it_ended(self) -> str:

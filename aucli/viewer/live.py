@@ -70,7 +70,7 @@ class LiveAnalyser:
         """The result of the next frame in time."""
         frame = replace(frame, pixels=frame.pixels.to(self._predictor.device))
         cut = self._cuts.update(frame.pixels)
-        found = self._detector.detect(frame.pixels.unsqueeze(0))[0]
+        found = self._detector.detect([frame.pixels])[0]
         faces = self._tracker.update(found, cut=cut, pts_seconds=frame.pts_seconds)
         cropped = cut_out([(frame, faces)], self.card.crop, self._detector.sure_score)
         (chunk,) = score(cropped, self._predictor)

@@ -23,12 +23,14 @@ class Analysed:
     landmarks: np.ndarray
     probabilities: np.ndarray
     valid: np.ndarray
+    pose: np.ndarray
+    sharpness: np.ndarray
 
 
-def analysed(path, detector, predictor, config=None, threaded=True):
+def analysed(path, detector, predictor, config=None, threaded=True, **options):
     config = config or ExtractConfig()
     with open_decoder(Source(Path(path), Path(path).name), config.selection, config.decoder) as decoder:
-        chunks = list(analyse(decoder, detector, predictor, config, threaded=threaded))
+        chunks = list(analyse(decoder, detector, predictor, config, threaded=threaded, **options))
     rows = [chunk.rows for chunk in chunks]
     return Analysed(
         np.concatenate([r.frame_indices for r in rows]),
@@ -39,4 +41,6 @@ def analysed(path, detector, predictor, config=None, threaded=True):
         np.concatenate([r.faces.landmarks for r in rows]),
         np.concatenate([r.probabilities for r in rows]),
         np.concatenate([r.valid for r in rows]),
+        np.concatenate([r.pose_degrees for r in rows]),
+        np.concatenate([r.sharpness for r in rows]),
     )

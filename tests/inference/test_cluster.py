@@ -22,7 +22,8 @@ from aucli.errors import CheckpointError, DeviceError, OutputError, UsageError
 from aucli.inference.cluster import _Run, cluster_for
 from aucli.inference.cluster_worker import publish
 from aucli.inference.events import VideoStarted, WorkerLost
-from aucli.inference.extract import plan_extract, run_extract
+from aucli.inference.extract import run_extract
+from aucli.inference.extract_plan import plan_extract
 from aucli.inference.supervisor import Task
 from aucli.inference.task import VideoTask
 from tests.clips import RECIPES, pan_over, photo_astronaut, truncate

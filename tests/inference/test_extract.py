@@ -18,7 +18,8 @@ import pytest
 from aucli.config import ExtractConfig
 from aucli.datatypes import Selection
 from aucli.errors import UsageError
-from aucli.inference.extract import StoppedAtFailureError, plan_extract, run_extract
+from aucli.inference.extract import StoppedAtFailureError, run_extract
+from aucli.inference.extract_plan import plan_extract
 from tests.clips import RECIPES, pan_over, photo_astronaut, truncate
 
 FRAMES = 20

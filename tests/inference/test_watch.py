@@ -15,7 +15,7 @@ from aucli.inference.events import VideoStarted, WorkerLost
 from aucli.inference.extract import run_extract
 from aucli.inference.limits import memory_limit_bytes
 from aucli.inference.supervisor import Task, TaskFailure, run_tasks
-from aucli.inference.watch import LOOK_SECONDS, Limits, Watch, resident_bytes, usual_memory_bytes
+from aucli.inference.watch import LOOK_SECONDS, Limits, Silence, resident_bytes, too_large, usual_memory_bytes
 from tests.clips import numbered_frames, write_clip
 from tests.inference.test_supervisor import children
 
@@ -120,21 +120,20 @@ def test_a_worker_that_never_gets_ready_is_ended_and_another_tried_once(tmp_path
     with closing(outcomes), pytest.raises(WorkerError, match=words):
         next(outcomes)
     assert 3 < time.monotonic() - started < 25
-    watch = Watch(Limits(start_seconds=3), os.getpid())
-    assert [watch.look_at_start(1) for _ in range(2)] == [None, None]
-    assert watch.look_at_start(1) == "not ready after 3 seconds"
-    assert watch.look(1) is None, "that is no limit of a task"
 
 
-def test_a_watch_counts_silence_in_looks():
-    watch = Watch(Limits(stall_seconds=3), os.getpid())
-    assert watch.look(1) is None
-    assert watch.look(1) is None
-    watch.heard()
-    assert watch.look(3600) is None, "this process was stopped for an hour: two looks, no more"
-    assert watch.look(1) is not None
-    assert Watch(Limits(), os.getpid()).look(1) is None
-    assert "memory" in Watch(Limits(memory_bytes=1), os.getpid()).look(0.1)
+def test_silence_is_counted_in_looks():
+    silence = Silence(3)
+    assert [silence.look(1), silence.look(1)] == [False, False]
+    silence.heard()
+    assert not silence.look(3600), "this process was stopped for an hour: two looks, no more"
+    assert silence.look(1)
+    assert not Silence(None).look(1)
+
+
+def test_memory_has_a_limit_only_where_one_is_given():
+    assert too_large(Limits(), os.getpid()) is None
+    assert "memory" in too_large(Limits(memory_bytes=1), os.getpid())
 
 
 def test_memory_is_that_of_the_process_and_the_machine():

@@ -23,6 +23,21 @@ def setup(number=0, log=None):
     return process
 
 
+class SeveralAtOnce:
+    """The same for several tasks at a time."""
+
+    def __init__(self, process, tasks_at_once):
+        self._process = process
+        self.tasks_at_once = tasks_at_once
+
+    def __call__(self, payload, send):
+        return self._process(payload, send)
+
+
+def setup_several(number=0, log=None, tasks_at_once=3):
+    return SeveralAtOnce(setup(number, log), tasks_at_once)
+
+
 def _square(payload, send):
     return payload["value"] ** 2
 
@@ -31,6 +46,50 @@ def _sleep(payload, send):
     send(VideoStarted(payload["name"], 10, os.getpid()))
     time.sleep(payload["seconds"])
     return "slept"
+
+
+def _meet(payload, send):
+    """Waits until so many tasks of this process are here; gives how many there were at most."""
+    folder = Path(payload["folder"])
+    mine = folder / f"{os.getpid()} {payload['name']}"
+    mine.touch()
+    deadline = time.monotonic() + payload.get("seconds", 10)
+    most = 0
+    while most < payload["tasks"] and time.monotonic() < deadline:
+        most = max(most, len(list(folder.glob(f"{os.getpid()} *"))))
+        time.sleep(0.01)
+    mine.unlink()
+    return most
+
+
+def _die_in_company(payload, send):
+    """Kills the process as soon as so many tasks are in it, and later at once."""
+    _meet(payload, send)
+    os.kill(os.getpid(), payload["signal"])
+    time.sleep(60)  # in a thread: the signal comes a moment later
+
+
+def _break_in_company(payload, send):
+    _meet(payload, send)
+    raise KeyError("nobody foresaw this")
+
+
+def _hang_in_company(payload, send):
+    _meet(payload, send)
+    time.sleep(600)
+
+
+def _hang_once(payload, send):
+    marker = Path(payload["marker"])
+    if not marker.exists():
+        marker.touch()
+        time.sleep(600)
+    return "second time"
+
+
+def _hog_in_company(payload, send):
+    _meet(payload, send)
+    return _hog(payload, send)
 
 
 def _die(payload, send):
@@ -117,6 +176,12 @@ def _big(payload, send):
 ACTIONS = {
     "square": _square,
     "sleep": _sleep,
+    "meet": _meet,
+    "die_in_company": _die_in_company,
+    "break_in_company": _break_in_company,
+    "hang_in_company": _hang_in_company,
+    "hang_once": _hang_once,
+    "hog_in_company": _hog_in_company,
     "die": _die,
     "die_once": _die_once,
     "leave": _leave,

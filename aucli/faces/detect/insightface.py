@@ -118,14 +118,17 @@ class InsightFaceDetector:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         self.version = f"insightface {path.parent.name}/{path.name}, sha256 {digest[:16]}"
 
-    def detect(self, pictures: Tensor) -> list[Faces]:
+    def detect(self, pictures: Sequence[Tensor]) -> list[Faces]:
         """See `Detector.detect`."""
-        height, width = pictures.shape[1:3]
-        size = input_size(width, height, self._min_face)
-        blue_first = pictures.flip(-1).cpu().numpy()  # OpenCV's order
-        return [to_faces(*self._network.detect(picture, input_size=size)) for picture in blue_first]
+        found = []
+        for picture in pictures:
+            height, width, _ = picture.shape
+            size = input_size(width, height, self._min_face)
+            blue_first = picture.flip(-1).cpu().numpy()  # OpenCV's order
+            found.append(to_faces(*self._network.detect(blue_first, input_size=size)))
+        return found
 
-    def refit(self, pictures: Tensor, boxes: Sequence[NDArray[np.float32]]) -> list[Faces]:
+    def refit(self, pictures: Sequence[Tensor], boxes: Sequence[NDArray[np.float32]]) -> list[Faces]:
         """Not offered: SCRFD has no stage that looks at one face.
 
         Raises:

@@ -8,22 +8,25 @@ squares, and as the sums are integers the means are exact: the same on every dev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 
-def summed_area(pictures: Tensor) -> Tensor:
-    """The table of uint8 (pictures, height, width, 3): int32 (pictures, height + 1, width + 1, 3).
+def summed_area(pictures: Sequence[Tensor]) -> Tensor:
+    """The tables of equal pictures, uint8 (height, width, 3): int32 (pictures, height + 1, width + 1, 3).
 
     Entry [y, x] is the sum over all rows above y and columns left of x. Above 8 megapixels the sums
     wrap around; differences of them are still right as long as one rectangle stays below that.
     """
-    count, height, width, _ = pictures.shape
-    table = pictures.new_empty((count, height + 1, width + 1, 3), dtype=torch.int32)
+    height, width, _ = pictures[0].shape
+    table = pictures[0].new_empty((len(pictures), height + 1, width + 1, 3), dtype=torch.int32)
     table[:, 0] = 0
     table[:, :, 0] = 0
     inner = table[:, 1:, 1:]
-    inner.copy_(pictures)
+    for place, picture in enumerate(pictures):
+        inner[place].copy_(picture)
     inner.cumsum_(dim=2)
     if table.is_cuda:
         inner.cumsum_(dim=1)

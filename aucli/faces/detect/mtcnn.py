@@ -108,13 +108,13 @@ class MTCNNDetector:
         self.pnet, self.rnet, self.onet, digest = load_nets(self.device)
         self.version = f"facenet-pytorch 2.5.3, sha256 {digest[:16]}"
 
-    def _chunk(self, pictures: Tensor) -> int:
-        if pictures.device.type == "cpu":
+    def _chunk(self, pictures: Sequence[Tensor]) -> int:
+        if self.device.type == "cpu" or not len(pictures):
             return 1
-        return max(1, PIXELS_PER_CHUNK // (pictures.shape[1] * pictures.shape[2]))
+        return max(1, PIXELS_PER_CHUNK // (pictures[0].shape[0] * pictures[0].shape[1]))
 
     @torch.inference_mode()
-    def detect(self, pictures: Tensor) -> list[Faces]:
+    def detect(self, pictures: Sequence[Tensor]) -> list[Faces]:
         """See `Detector.detect`. Boxes may reach beyond the picture's edge, as MTCNN gives them."""
         found = []
         step = self._chunk(pictures)
@@ -128,7 +128,7 @@ class MTCNNDetector:
         return found
 
     @torch.inference_mode()
-    def refit(self, pictures: Tensor, boxes: Sequence[NDArray[np.float32]]) -> list[Faces]:
+    def refit(self, pictures: Sequence[Tensor], boxes: Sequence[NDArray[np.float32]]) -> list[Faces]:
         """See `Detector.refit`: O-net alone, 2 ms a face on one core."""
         step = self._chunk(pictures)
         return [
@@ -137,7 +137,7 @@ class MTCNNDetector:
             for faces in self._refit(pictures[start : start + step], boxes[start : start + step])
         ]
 
-    def _refit(self, pictures: Tensor, boxes: Sequence[NDArray[np.float32]]) -> list[Faces]:
+    def _refit(self, pictures: Sequence[Tensor], boxes: Sequence[NDArray[np.float32]]) -> list[Faces]:
         picture = np.repeat(np.arange(len(boxes)), [len(one) for one in boxes])
         if len(picture) == 0:
             return [Faces.none() for _ in boxes]
@@ -145,11 +145,12 @@ class MTCNNDetector:
         squares = _square(torch.cat([given[:, :2], given[:, :2] + given[:, 2:]], dim=1))
         # Only a window around all boxes, with room for their moves, needs a table.
         room = (squares[:, 2] - squares[:, 0])[:, None] / 2
-        size = torch.tensor([pictures.shape[2], pictures.shape[1]])
+        height, width, _ = pictures[0].shape
+        size = torch.tensor([width, height])
         first = torch.minimum((squares[:, :2] - room).amin(dim=0).long(), size - 1).clamp(min=0)
         last = torch.minimum((squares[:, 2:] + room).amax(dim=0).long(), size)
         (left, top), (right, bottom) = first.tolist(), torch.maximum(last, first + 1).tolist()
-        table = summed_area(pictures[:, top:bottom, left:right])
+        table = summed_area([one[top:bottom, left:right] for one in pictures])
         origin = torch.tensor([left, top] * 2, device=self.device)
         at = torch.from_numpy(picture).to(self.device)
         new, scores, _ = self._finish(table, squares.to(self.device) - origin, at)

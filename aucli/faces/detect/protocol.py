@@ -26,14 +26,14 @@ class Detector(Protocol):
     can_refit: bool  # whether `refit` works; without it, skipped frames are interpolated
     sure_score: float  # from here on a face is believed at first sight; below, only if known already
 
-    def detect(self, pictures: Tensor) -> list[Faces]:
+    def detect(self, pictures: Sequence[Tensor]) -> list[Faces]:
         """All faces of each picture, best score first, without tracks.
 
-        pictures: uint8 (pictures, height, width, 3), RGB, on the detector's device.
+        pictures: each uint8 (height, width, 3), RGB, on the detector's device; all of one size.
         """
         ...
 
-    def refit(self, pictures: Tensor, boxes: Sequence[NDArray[np.float32]]) -> list[Faces]:
+    def refit(self, pictures: Sequence[Tensor], boxes: Sequence[NDArray[np.float32]]) -> list[Faces]:
         """Looks once more at places where faces were a moment ago; much cheaper than `detect`.
 
         pictures: as for `detect`.

@@ -42,7 +42,7 @@ def _finds_the_face(
     device = resolve_device(config.device)[0]
     detector = make_detector(name, device=device)
     picture = first_frames("pyav")[0].pixels
-    (faces,) = detector.detect(picture[None].to(device))
+    (faces,) = detector.detect([picture.to(device)])
     if len(faces) != 1:
         raise ValueError(f"finds {len(faces)} faces in a picture of the example clip, which shows one")
     score = float(faces.scores[0])

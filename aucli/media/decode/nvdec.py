@@ -135,6 +135,15 @@ def limits_of(codec: str, chroma: int, bits: int, device: str) -> Limits | None:
     )
 
 
+def engines(device: str) -> int:
+    """How many of the GPU's engines decode H.264, the kind of most videos; 0 where none can be used."""
+    try:
+        limits = limits_of("h264", 1, 8, device)
+    except DecoderUnavailableError:
+        return 0
+    return 0 if limits is None else limits.engines
+
+
 def decodable(device: str) -> dict[str, int]:
     """Kinds of video that this GPU decodes, such as `hevc 4:2:0 10 bit`, and how many engines do each."""
     found = {}
