@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,11 @@ LANDMARK_NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 *picture's* (the detectors' convention), unlike AU sides, which are the person's own."""
 
 
+@cache
+def _name(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
 def check_array(name: str, array: Any, shape: tuple[int | None, ...], dtype: str) -> None:
     """Refuse an array or tensor that has another dtype or shape (None: any length) than promised.
 
@@ -35,7 +41,7 @@ def check_array(name: str, array: Any, shape: tuple[int | None, ...], dtype: str
     fits = len(given) == len(shape) and all(
         want is None or want == got for want, got in zip(shape, given, strict=True)
     )
-    if not fits or str(array.dtype).removeprefix("torch.") != dtype:
+    if not fits or _name(array.dtype) != dtype:
         wanted = "(" + ", ".join("*" if want is None else str(want) for want in shape) + ")"
         raise ShapeError(f"{name} must be {dtype} {wanted}, got {array.dtype} {given}")
 

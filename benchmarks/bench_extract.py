@@ -18,7 +18,7 @@ machine's limits beside it (`sweeps.py`).
 
     python benchmarks/bench_extract.py [--frames 300] [--rounds 3] [--device cpu] [--detect-every 3]
     python benchmarks/bench_extract.py --vary resolution|faces|length|workers|in_flight
-    python benchmarks/bench_extract.py --vary length --seconds 10 600 7200
+    python benchmarks/bench_extract.py --vary length --seconds 10 60 600 7200 --every 5
 """
 
 import argparse
@@ -37,7 +37,7 @@ from PIL import Image
 from sweeps import sweep
 
 from aucli.config import ExtractConfig
-from aucli.datatypes import Faces, Source
+from aucli.datatypes import Faces, Selection, Source
 from aucli.faces.align import crop_faces
 from aucli.faces.detect import make_detector
 from aucli.faces.detect_every import detect_every_for
@@ -95,12 +95,12 @@ class Bench:
         card = self.predictor.card
         self.schema = output_schema(card.written_aus, intensity_aus=card.intensity_aus)
 
-    def pipeline(self, detector=None, source=None):
+    def pipeline(self, detector=None, source=None, every=1):
         """Returns the number of faces."""
         torch.set_num_threads(1)
         faces = 0
         chosen, portions = (detector or self.detector).every(self.config.detect_every)
-        with open_decoder(source or self.source) as decoder:
+        with open_decoder(source or self.source, Selection(every=every)) as decoder:
             spool = Spool(self.folder / "pipeline.arrows", self.schema)
             for chunk in analyse(decoder, chosen, self.predictor, self.config, portions=portions):
                 spool.write(rows_to_batch(self.schema, chunk.rows, video="clip.mp4"))
@@ -204,6 +204,7 @@ def main():
     parser.add_argument(
         "--seconds", nargs="+", type=float, default=[10, 60, 600, 7200], help="of --vary length"
     )
+    parser.add_argument("--every", type=int, default=1, help="of --vary length: each Nth frame is analysed")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -214,6 +215,8 @@ def main():
         if args.vary:
             rows, limits = sweep(bench, args)
             about = {"device": args.device, "detect_every": args.detect_every, "rounds": args.rounds}
+            if args.vary == "length":
+                about["every"] = args.every
             file = f"bench_extract_{args.device.replace(':', '')}_{args.vary}"
             save(file, {**about, "limits": limits, "rows": rows})
             return

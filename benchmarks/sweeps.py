@@ -76,27 +76,28 @@ class Sweeps:
         self.cores = available_cores() if args.device == "cpu" else 1
         self.limits = machine_limits(args.device)
 
-    def row(self, size, faces, frames):
+    def row(self, size, faces, frames, every=1):
         source = clip_of(self.folder, size, faces, frames)
         seconds = []
         for _ in range(self.args.rounds):
             start = time.perf_counter()
-            rows = self.bench.pipeline(source=source)
+            rows = self.bench.pipeline(source=source, every=every)
             seconds.append(time.perf_counter() - start)
-        fps = frames / sorted(seconds)[len(seconds) // 2]
+        analysed = -(-frames // every)
+        fps = analysed / sorted(seconds)[len(seconds) // 2]
         return {
             "size": size,
             "faces": faces,
-            "faces_found": round(rows / frames, 2),
+            "faces_found": round(rows / analysed, 2),
             "seconds": frames / FPS,
-            **self.beside(source, fps),
+            **self.beside(source, fps, every=every),
         }
 
-    def beside(self, source, fps, cores=None):
-        """The figure with its limits."""
+    def beside(self, source, fps, cores=None, every=1):
+        """The figure with its limits; every: one frame of so many is analysed, and all are decoded."""
         cores = cores or self.cores
         flops = flops_per_frame(source, self.bench.one_thread, self.bench.predictor, self.args.detect_every)
-        decode = decode_alone_fps(source) * cores
+        decode = decode_alone_fps(source) * cores / every
         matrix = self.limits["matrix_gflops"] * 1e9 * cores / max(flops, 1)
         return {
             "fps": round(fps, 2),
@@ -115,7 +116,7 @@ class Sweeps:
 
     def length(self):
         for seconds in self.args.seconds:
-            yield self.row("360p", 1, round(seconds * FPS))
+            yield self.row("360p", 1, round(seconds * FPS), self.args.every)
 
     def workers(self):
         """Whole runs over short videos. On the CPU there is one core for each worker as long as there are

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from aucli.datatypes import Faces, Frame
-from aucli.faces.cuts import CutFinder, sampled
+from aucli.faces.cuts import CutFinder, Look, look_at
 from aucli.faces.detect.protocol import Detector
 from aucli.faces.snapshot import Snapshot, SnapshotLog
 from aucli.faces.track import Tracker
@@ -40,7 +38,7 @@ def find_faces(
     max_faces: int | None = None,
     batch_frames: int = 8,
     batch_pixels: int | None = None,
-    sampled_frames: int = 1,
+    looked_at_once: int = 1,
     timer: Timer = nullcontext,
     filled_from: int = 0,
     snapshots: SnapshotLog | None = None,
@@ -56,9 +54,9 @@ def find_faces(
         found in only one of the two detections is followed from there as long as the re-fit succeeds.
     max_faces: see `Tracker`.
     batch_frames, batch_pixels: frames that go to the detector together, fewer if they have more pixels than
-        that in all. Bounds the memory (at most `batch_frames + detect_every + sampled_frames` frames are
+        that in all. Bounds the memory (at most `batch_frames + detect_every + looked_at_once` frames are
         held) and never changes a value.
-    sampled_frames: frames whose samples for finding cuts go to the host together; changes no value either.
+    looked_at_once: frames that are looked at for cuts together; changes no value either.
     timer: called with `"detect"`, `"refit"` (frames in between) and `"track"` (cuts too), gives a context
         manager around that work.
     filled_from: skipped frames between two detections that both lie before the frame with this index come
@@ -67,7 +65,7 @@ def find_faces(
     """
     tracker = Tracker(sure_score=detector.sure_score, max_faces=max_faces)
     waiting: list[_Marked] = []  # the last detection and the skipped frames after it
-    marked_frames = _mark(_with_samples(frames, sampled_frames), detect_every, timer, snapshots)
+    marked_frames = _mark(_with_looks(frames, looked_at_once, timer), detect_every, snapshots)
     for batch in _batches(marked_frames, batch_frames, batch_pixels):
         with timer("detect"):
             _detect(detector, batch)
@@ -94,28 +92,25 @@ def find_faces(
     yield from ((done.frame, done.faces or Faces.none()) for done in waiting)
 
 
-def _with_samples(frames: Iterator[Frame], at_once: int) -> Iterator[tuple[Frame, Tensor]]:
-    """Every frame with what is needed of it to find cuts; of several frames it goes to the host together."""
-    if at_once == 1:
-        yield from ((frame, frame.pixels) for frame in frames)
-        return
+def _with_looks(frames: Iterator[Frame], at_once: int, timer: Timer) -> Iterator[tuple[Frame, Look]]:
+    """Every frame with what is needed of it to find cuts."""
     while group := list(islice(frames, at_once)):
-        samples = [sampled(frame.pixels) for frame in group]
-        if len({sample.shape for sample in samples}) == 1:
-            samples = list(torch.stack(samples).cpu())
-        yield from zip(group, samples, strict=True)
+        for _, of_one_size in groupby(group, lambda frame: frame.pixels.shape):
+            some = list(of_one_size)
+            with timer("track"):
+                looks = look_at([frame.pixels for frame in some])
+            yield from zip(some, looks, strict=True)
 
 
 def _mark(
-    frames: Iterator[tuple[Frame, Tensor]], detect_every: int, timer: Timer, snapshots: SnapshotLog | None
+    frames: Iterator[tuple[Frame, Look]], detect_every: int, snapshots: SnapshotLog | None
 ) -> Iterator[_Marked]:
     """Finds the cuts and decides where to detect; one frame behind, to know the last before a cut."""
     cuts = CutFinder()
     held: _Marked | None = None
-    for position, (frame, sample) in enumerate(frames):
+    for position, (frame, look) in enumerate(frames):
         resized = held is not None and held.frame.pixels.shape != frame.pixels.shape
-        with timer("track"):
-            breaks = cuts.update(sample) or resized
+        breaks = cuts.update(look) or resized
         if snapshots is not None and frame.index in snapshots.at:
             snapshots.scenes[frame.index] = cuts.state
         if held is not None:
@@ -194,32 +189,45 @@ def _line(span: list[_Marked]) -> _Line | None:
         return None
     skipped = span[1:-1]
     start, end = span[0].frame.pts_seconds, span[-1].frame.pts_seconds
-    faces = [
-        _between(before, after, numbers, _part(marked.frame.pts_seconds, start, end)) for marked in skipped
-    ]
+    parts = np.array([_part(marked.frame.pts_seconds, start, end) for marked in skipped])
+    faces = _between(before, after, numbers, parts)
     return _Line(skipped, faces, numbers, ~np.isin(numbers, tracks_after), ~np.isin(numbers, tracks_before))
 
 
 def _settle(line: _Line, refitted: list[Faces] | None, max_faces: int | None) -> None:
     """The faces of a line's frames, of what was found there and, where that is not believed, the line."""
-    found = refitted or line.faces
-    believed = np.zeros((len(line.faces), len(line.numbers)), dtype=bool)
-    if refitted is not None:
-        believed = np.stack([_believe(new, old) for new, old in zip(refitted, line.faces, strict=True)])
+    old = _stacked(line.faces)
+    new = old if refitted is None else _stacked(refitted)
+    believed = np.zeros(old.scores.shape, dtype=bool) if refitted is None else _believe(new, old)
     # Followed from the side where the person was found, up to the first failure.
     unbroken = np.logical_and.accumulate(believed, axis=0) & line.leaves
     unbroken |= np.logical_and.accumulate(believed[::-1], axis=0)[::-1] & line.comes
-    both = ~line.leaves & ~line.comes
+    kept = unbroken | (~line.leaves & ~line.comes)
+    boxes = np.where(believed[..., None], new.boxes, old.boxes)
+    landmarks = np.where(believed[..., None, None], new.landmarks, old.landmarks)
+    tracks = line.numbers.astype(np.int32)
     for index, marked in enumerate(line.skipped):
-        seen, new, old = believed[index], found[index], line.faces[index]
-        merged = Faces(
-            np.where(seen[:, None], new.boxes, old.boxes),
-            new.scores,
-            np.where(seen[:, None, None], new.landmarks, old.landmarks),
-            line.numbers.astype(np.int32),
+        rows = np.flatnonzero(kept[index])[:max_faces]
+        marked.faces = Faces(
+            boxes[index, rows], new.scores[index, rows], landmarks[index, rows], tracks[rows]
         )
-        rows = np.flatnonzero(both | unbroken[index])
-        marked.faces = merged.select(rows[:max_faces])
+
+
+@dataclass(frozen=True)
+class _Stacked:
+    """The same faces in several frames: boxes (frames, faces, 4), and so on."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+
+
+def _stacked(frames: Sequence[Faces]) -> _Stacked:
+    return _Stacked(
+        np.stack([faces.boxes for faces in frames]),
+        np.stack([faces.scores for faces in frames]),
+        np.stack([faces.landmarks for faces in frames]),
+    )
 
 
 def _tracks(faces: Faces) -> NDArray[np.int32]:
@@ -231,30 +239,37 @@ def _part(seconds: float, start: float, end: float) -> float:
     return (seconds - start) / (end - start) if end > start else 0.5
 
 
-def _between(before: Faces, after: Faces, numbers: NDArray[np.int32], part: float) -> Faces:
-    """Faces of these tracks at a point in time between; where only one side has it, as it is there."""
-    sides = []
-    for one, other in ((before, after), (after, before)):
-        row = {int(number): index for index, number in enumerate(_tracks(one))}
-        other_row = {int(number): index for index, number in enumerate(_tracks(other))}
-        sides.append(
-            [
-                (one, row[int(number)]) if int(number) in row else (other, other_row[int(number)])
-                for number in numbers
-            ]
+def _between(
+    before: Faces, after: Faces, numbers: NDArray[np.int32], parts: NDArray[np.float64]
+) -> list[Faces]:
+    """Faces of these tracks at points in time between; where only one side has one, as it is there."""
+    row_before, row_after = (
+        {number: row for row, number in enumerate(_tracks(side).tolist())} for side in (before, after)
+    )
+    first = [(before, row_before[n]) if n in row_before else (after, row_after[n]) for n in numbers.tolist()]
+    last = [(after, row_after[n]) if n in row_after else (before, row_before[n]) for n in numbers.tolist()]
+
+    def mixed(field: str) -> NDArray[np.float32]:
+        starts, ends = (
+            np.stack([getattr(faces, field)[row] for faces, row in side]) for side in (first, last)
         )
+        shape = (-1, *[1] * starts.ndim)
+        weights = parts.reshape(shape)
+        found: NDArray[np.float32] = (1 - weights).astype(np.float32) * starts + weights.astype(
+            np.float32
+        ) * ends
+        return found
 
-    def mix(field: str) -> NDArray[np.float32]:
-        first, last = (np.stack([getattr(faces, field)[row] for faces, row in side]) for side in sides)
-        mixed: NDArray[np.float32] = ((1 - part) * first + part * last).astype(np.float32)
-        return mixed
-
-    return Faces(mix("boxes"), mix("scores"), mix("landmarks"), numbers.astype(np.int32))
+    tracks = numbers.astype(np.int32)
+    fields = zip(mixed("boxes"), mixed("scores"), mixed("landmarks"), strict=True)
+    return [Faces(boxes, scores, landmarks, tracks) for boxes, scores, landmarks in fields]
 
 
-def _believe(new: Faces, old: Faces) -> NDArray[np.bool_]:
+def _believe(new: _Stacked, old: _Stacked) -> NDArray[np.bool_]:
     """Which re-fitted faces are faces, and still near the place where they were looked for."""
-    move = np.abs((new.boxes[:, :2] + new.boxes[:, 2:] / 2) - (old.boxes[:, :2] + old.boxes[:, 2:] / 2))
-    near = (move <= REFIT_SHIFT * old.boxes[:, 2:]).all(axis=1)
+    move = np.abs(
+        (new.boxes[..., :2] + new.boxes[..., 2:] / 2) - (old.boxes[..., :2] + old.boxes[..., 2:] / 2)
+    )
+    near = (move <= REFIT_SHIFT * old.boxes[..., 2:]).all(axis=-1)
     believed: NDArray[np.bool_] = near & (new.scores >= REFIT_SCORE)
     return believed

@@ -113,7 +113,7 @@ def analyse(
         max_faces=config.max_faces,
         batch_frames=portions.detections * detect_every,
         batch_pixels=portions.pixels,
-        sampled_frames=portions.sampled,
+        looked_at_once=portions.looked_at,
         timer=timer,
         filled_from=0 if window is None else window.scored.start,
         snapshots=None if window is None else window.snapshots,

@@ -20,14 +20,14 @@ LARGEST_PIXELS = 128 * 2**20  # of the frames that a video holds for one call of
 @dataclass(frozen=True)
 class Portions:
     """detections: pictures in one call of the detector. pixels: of all frames between the first and the last
-    of these, at most; fewer frames where they are large; None for any. sampled: frames in which cuts are
-    looked for together. cut_out: frames whose faces are cut out together. chunk: frames whose rows come
+    of these, at most; fewer frames where they are large; None for any. looked_at: frames that are looked at
+    for cuts together. cut_out: frames whose faces are cut out together. chunk: frames whose rows come
     together, if they have not faces for a batch before.
     """
 
     detections: int = 1
     pixels: int | None = None
-    sampled: int = 1
+    looked_at: int = 1
     cut_out: int = 1
     chunk: int = 64
 
@@ -47,7 +47,7 @@ def for_gpu(free_bytes: int, videos: int, batch_size: int) -> Portions:
     return Portions(
         detections=GPU_DETECTIONS,
         pixels=min(LARGEST_PIXELS, pixels),
-        sampled=8,
+        looked_at=8,
         cut_out=32,
         # A lone video has to fill a batch by itself.
         chunk=max(Portions.chunk, batch_size // videos),

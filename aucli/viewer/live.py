@@ -22,7 +22,7 @@ from PIL import Image
 from aucli.config import ExtractConfig
 from aucli.datatypes import Frame
 from aucli.errors import AucliError, UsageError
-from aucli.faces.cuts import CutFinder
+from aucli.faces.cuts import CutFinder, look_at
 from aucli.faces.detect import make_detector
 from aucli.faces.track import Tracker
 from aucli.inference.devices import resolve_precision
@@ -69,7 +69,7 @@ class LiveAnalyser:
     def __call__(self, frame: Frame) -> FrameResult:
         """The result of the next frame in time."""
         frame = replace(frame, pixels=frame.pixels.to(self._predictor.device))
-        cut = self._cuts.update(frame.pixels)
+        cut = self._cuts.update(look_at([frame.pixels])[0])
         found = self._detector.detect([frame.pixels])[0]
         faces = self._tracker.update(found, cut=cut, pts_seconds=frame.pts_seconds)
         cropped = cut_out([(frame, faces)], self.card.crop, self._detector.sure_score)

@@ -3,15 +3,17 @@ import pytest
 import torch
 from skimage import data
 
-from aucli.faces.cuts import CutFinder
+from aucli.faces.cuts import CutFinder, look_at
 from tests.clips import pan_over, photo_astronaut, photo_t1
 
 
 def cuts(pictures):
     finder = CutFinder()
-    return [
-        index for index, picture in enumerate(pictures) if finder.update(torch.from_numpy(np.array(picture)))
-    ]
+    return [index for index, picture in enumerate(pictures) if finder.update(*look_at([tensor(picture)]))]
+
+
+def tensor(picture):
+    return torch.from_numpy(np.array(picture))
 
 
 def scene(picture, count=3):
@@ -49,3 +51,21 @@ def test_noise_and_a_change_of_size_are_not_cuts():
     frames[2] = np.clip(frames[2] + noise, 0, 255).astype(np.uint8)
     assert cuts(frames) == []
     assert cuts([*scene(photo_t1()), photo_t1()]) == []
+
+
+def test_what_is_seen_of_a_picture_does_not_depend_on_the_others():
+    pictures = [*scene(photo_t1()), np.zeros((180, 320, 3), np.uint8), *scene(photo_astronaut(), 5)]
+    alone, together = CutFinder(), CutFinder()
+    for picture, look in zip(pictures, look_at([tensor(picture) for picture in pictures]), strict=True):
+        assert alone.update(*look_at([tensor(picture)])) == together.update(look)
+        assert alone.state == together.state  # to the last bit
+    assert len(alone.state) == 8 * (4**3 + 12**2)
+
+
+def test_the_histogram_is_that_of_the_sampled_pixels():
+    picture = photo_t1()[:180, :320]
+    (look,) = look_at([tensor(picture)])
+    sample = picture[2::5, 2::5]
+    expected, _ = np.histogramdd(sample.reshape(-1, 3), bins=[np.arange(0, 257, 64)] * 3)
+    np.testing.assert_allclose(look.histogram, expected.ravel() / (sample.size // 3))
+    assert np.linalg.norm(look.grey) == pytest.approx(1)
