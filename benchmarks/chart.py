@@ -44,6 +44,7 @@ def draw(axes, kind, result):
             f"{row['fps']:.0f}", (name, row["fps"]), (0, -14), textcoords="offset points", ha="center"
         )
     axes.set_yscale("log")
+    axes.margins(y=0.1)  # room for the figures below the line
     axes.set_xlabel(title)
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -25,8 +25,7 @@ def useful_threads(detect_every: int) -> int:
 
     Detection in each frame takes about six times as long as a small network; done more rarely, with re-fits
     between, it keeps fewer threads busy, and one more only takes a core from the network: with a detection
-    in every 5th frame on two cores 45 frames per second with two threads, 52 with one
-    (benchmarks/results/bench_extract_cpu_every5.json).
+    in every 5th frame two cores did 45 frames per second with two threads, 52 with one.
     """
     return max(1, round(6 / detect_every))
 
