@@ -112,7 +112,7 @@ class Remembered:
     def refit(self, pictures, boxes):
         return [self._faces] * len(pictures)
 
-    def __call__(self, crops):
+    def __call__(self, crops, timer):
         return self._found.rows(slice(0, len(crops)))
 
 

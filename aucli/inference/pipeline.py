@@ -217,8 +217,8 @@ def score(
     faces = 0
 
     def flush() -> Chunk:
+        found = predictor(torch.cat([frame.crops for frame in waiting]), timer)
         with timer("network"):
-            found = predictor(torch.cat([frame.crops for frame in waiting]))
             intensities = postprocess.intensities(found.intensities)
             if found.outputs is None:
                 probabilities, occurrences = None, postprocess.present(intensities)

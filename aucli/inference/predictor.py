@@ -23,6 +23,7 @@ from aucli.inference.batch_size import (
     is_out_of_memory,
 )
 from aucli.inference.fixed_batch import FixedBatch, Run, fixed_if_safe
+from aucli.inference.timing import UNTIMED, Timer
 from aucli.zoo import load
 from aucli.zoo.card import Card
 from aucli_models.au import unsided
@@ -113,7 +114,7 @@ class FacePredictor(Protocol):
     def device(self) -> torch.device: ...
     @property
     def batch_size(self) -> int: ...
-    def __call__(self, crops: Tensor) -> Predictions: ...
+    def __call__(self, crops: Tensor, timer: Timer = UNTIMED) -> Predictions: ...
     def sequences(self) -> Sequences: ...
 
 
@@ -199,14 +200,18 @@ class Predictor:
         with torch.cuda.device(self.device):
             self._graph = fixed_if_safe(cast("Run", self._run), example, _GRAPH_TOLERANCE[precision])
 
-    @torch.inference_mode()
-    def __call__(self, crops: Tensor) -> Predictions:
+    def __call__(self, crops: Tensor, timer: Timer = UNTIMED) -> Predictions:
         """Crops float32 (faces, 3, size, size), 0 to 255 -> the network's outputs. For a network that reads
-        single pictures; of others see `sequences`.
+        single pictures; of others see `sequences`. timer: told of it as the stage `network`.
 
         Raises:
             OutOfMemoryError: the memory does not suffice for a single face.
         """
+        with timer("network"):
+            return self._predict(crops)
+
+    @torch.inference_mode()
+    def _predict(self, crops: Tensor) -> Predictions:
         if len(crops) == 0:
             nothing = np.zeros((0, len(self.card.au_names)), np.float32)
             if not self.card.probabilities:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from aucli.inference.predictor import Predictions, Predictor, Sequences
+from aucli.inference.timing import UNTIMED, Timer
 from aucli.zoo.card import Card
 
 PATIENCE_SECONDS = 0.02
@@ -60,9 +61,9 @@ class Lane:
     def batch_size(self) -> int:
         return self._shared.predictor.batch_size
 
-    def __call__(self, crops: Tensor) -> Predictions:
+    def __call__(self, crops: Tensor, timer: Timer = UNTIMED) -> Predictions:
         """See `Predictor.__call__`; waits for a batch."""
-        return self._shared.compute(crops, self._notes)
+        return self._shared.compute(crops, self._notes, timer)
 
     def sequences(self) -> Sequences:
         """See `Predictor.sequences`. Motion is read per video, so these share no batches."""
@@ -103,14 +104,16 @@ class SharedBatches:
             notes.clear()
         return taken
 
-    def compute(self, crops: Tensor, notes: list[str]) -> Predictions:
-        """What the predictor gives of these faces.
+    def compute(self, crops: Tensor, notes: list[str], timer: Timer = UNTIMED) -> Predictions:
+        """What the predictor gives of these faces; notes: of their lane.
+
+        timer: told of waits, and of the batches that this thread computes.
 
         Raises:
             OutOfMemoryError: the memory does not suffice for a single face.
         """
         if len(crops) == 0:
-            return self.predictor(crops)
+            return self.predictor(crops, timer)
         mine = _Request(crops, time.monotonic() + self._patience_seconds, notes)
         with self._changed:
             self._waiting.append(mine)
@@ -118,9 +121,10 @@ class SharedBatches:
             while not mine.is_done:
                 wait_seconds = self._wait_seconds()
                 if wait_seconds > 0:
-                    self._changed.wait(None if self._is_computing else wait_seconds)
+                    with timer("network", waiting=True):
+                        self._changed.wait(None if self._is_computing else wait_seconds)
                     continue
-                self._compute_next()
+                self._compute_next(timer)
         if mine.error is not None:
             raise mine.error
         assert mine.found is not None
@@ -135,7 +139,7 @@ class SharedBatches:
             return 0.0
         return max(0.0, self._waiting[0].deadline - time.monotonic())
 
-    def _compute_next(self) -> None:
+    def _compute_next(self, timer: Timer) -> None:
         """Compute what has waited longest, up to a batch, with the lock given back meanwhile."""
         batch = [self._waiting.popleft()]
         faces = len(batch[0].crops)
@@ -148,7 +152,7 @@ class SharedBatches:
         error: BaseException | None = None
         try:
             crops = batch[0].crops if len(batch) == 1 else torch.cat([request.crops for request in batch])
-            found = self.predictor(crops)
+            found = self.predictor(crops, timer)
         except BaseException as raised:  # it belongs to all whose faces these were
             error = raised
         finally:

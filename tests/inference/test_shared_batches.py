@@ -11,6 +11,7 @@ import torch
 from aucli.errors import OutOfMemoryError
 from aucli.inference.predictor import Predictor
 from aucli.inference.shared_batches import SharedBatches
+from aucli.inference.timing import StageTimer
 
 TOLERANCE = 2e-6  # what `Predictor` says of batches
 
@@ -110,6 +111,19 @@ def test_a_slow_video_holds_up_nobody(predictor):
         start = time.monotonic()
         lane(crops_of(predictor, 2, 0))
         assert time.monotonic() - start < 30
+
+
+def test_waiting_for_others_is_told_as_waiting(predictor):
+    timer = StageTimer()
+    shared = SharedBatches(predictor, patience_seconds=0.3)
+    with shared.lane(), shared.lane() as lane:
+        lane(crops_of(predictor, 2, 0), timer)
+    times = timer.take()
+    assert times.waiting["network"] >= 0.25
+    assert times.busy["network"] > 0
+    spans = sorted((span.start_seconds, span.seconds, span.waiting) for span in times.spans)
+    assert [waiting for *_, waiting in spans] == [True, False]
+    assert spans[0][0] + spans[0][1] <= spans[1][0]
 
 
 def test_more_faces_than_a_batch(predictor, calls):
