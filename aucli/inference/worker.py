@@ -300,7 +300,8 @@ def _in_flight(device: str, threads: int) -> int:
     """
     if device == "cpu":
         return 1
-    return min(MOST_AT_ONCE, max(2, 1 + engines(device), 0 if engines(device) else threads))
+    there = engines(device)
+    return min(MOST_AT_ONCE, max(2, there + 1 if there else threads))
 
 
 def _synchroniser(device: str) -> Callable[[], object] | None:

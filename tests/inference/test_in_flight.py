@@ -10,6 +10,7 @@ import pytest
 
 from aucli.config import ExtractConfig
 from aucli.errors import UsageError
+from aucli.inference import worker
 from aucli.inference.cluster import cluster_for
 from aucli.inference.events import VideoProgress, VideoStarted, WorkerLost
 from aucli.inference.extract import run_extract
@@ -132,6 +133,15 @@ def test_wrong_use():
         cluster_for("dask", None, ExtractConfig(in_flight=2)),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("device", "engines", "threads", "expected"),
+    [("cpu", 0, 16, 1), ("cuda:0", 7, 4, 8), ("cuda:0", 1, 16, 2), ("cuda:0", 0, 5, 5), ("cuda:0", 0, 1, 2)],
+)
+def test_how_many_unless_the_user_says(monkeypatch, device, engines, threads, expected):
+    monkeypatch.setattr(worker, "engines", lambda device: engines)
+    assert worker._in_flight(device, threads) == expected
 
 
 # -- what a GPU is given at once, on the CPU ----------------------------------------------------

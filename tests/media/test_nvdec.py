@@ -9,7 +9,7 @@ from aucli.datatypes import Source
 from aucli.errors import DecoderUnavailableError
 from aucli.media import probe
 from aucli.media.decode import nvdec
-from aucli.media.decode.nvdec import Limits, decodable, kind_of, limits_of, refusal
+from aucli.media.decode.nvdec import Limits, decodable, engines, kind_of, limits_of, refusal
 from tests.clips import RECIPES
 
 
@@ -95,6 +95,7 @@ def test_sizes_that_a_chip_cannot(tmp_path, monkeypatch):
 def test_without_a_gpu_the_driver_cannot_be_asked():
     with pytest.raises(DecoderUnavailableError):
         limits_of("h264", 1, 8, "cuda:0")
+    assert engines("cuda:0") == 0
 
 
 @pytest.mark.gpu
@@ -102,5 +103,6 @@ def test_a_gpu_tells_what_it_decodes():
     found = decodable("cuda:0")
     assert found["h264 4:2:0 8 bit"] >= 1
     limits = limits_of("h264", 1, 8, "cuda:0")
+    assert engines("cuda:0") == limits.engines
     assert limits.max_width >= 4096
     assert limits.min_width < 200
