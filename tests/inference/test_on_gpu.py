@@ -1,5 +1,6 @@
 """The same videos on a GPU and on the CPU give the same rows, whichever decoder reads them."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,13 +43,20 @@ def test_rows_are_those_of_the_cpu(on_cpu, decoder, precision, tolerance):
         assert np.allclose(ours, theirs, rtol=0, atol=allowed, equal_nan=True), name
 
 
-def test_two_processes_on_one_gpu_give_the_rows_of_one():
+@pytest.mark.parametrize("settings", [{"jobs": 2}, {"in_flight": 2}, {"in_flight": 8}])
+def test_videos_side_by_side_on_one_gpu_give_the_rows_of_one_by_one(tmp_path, settings):
     clips = sorted(CLIP.parent.glob("*.mp4"))
     assert len(clips) > 1
-    one, two = (aucli.extract(clips, device="cuda:0", jobs=jobs, precision="fp32").table for jobs in (1, 2))
+    for number in range(6):
+        clips.append(tmp_path / f"{number}.mp4")
+        shutil.copy(clips[number % 2], clips[-1])
+    one, several = (
+        aucli.extract(clips, device="cuda:0", precision="fp32", **how).table
+        for how in ({"jobs": 1, "in_flight": 1}, settings)
+    )
     for name in one.column_names:
         if name.endswith("_prob"):
-            ours, theirs = (np.asarray(rows[name], np.float64) for rows in (two, one))
+            ours, theirs = (np.asarray(rows[name], np.float64) for rows in (several, one))
             assert np.allclose(ours, theirs, rtol=0, atol=1e-4, equal_nan=True), name
         elif name in EXACT:
-            assert two[name].equals(one[name]), name
+            assert several[name].equals(one[name]), name
