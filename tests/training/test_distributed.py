@@ -22,6 +22,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
+from aucli.cli.leave import leave_at_once
 from aucli.training.distributed import Ranks, joined, sum_over_ranks, synchronise
 from tests.training.test_distributed import network_and_input
 
@@ -45,6 +46,7 @@ with joined(ranks, torch.device("cpu")):
     both = {kind: found(ranks, kind) for kind in ("norms", "edges")}
     if ranks.first:
         torch.save(both, sys.argv[1])
+leave_at_once(0)  # as the command does
 """
 
 
