@@ -146,12 +146,15 @@ def simulate(cluster, costs, video_seconds):
             if not left["videos"]:  # the merge, alone on its node
                 ends.append((simulation.now, frames * costs.merge))
 
+        places = []
         for _ in range(cluster.devices):
             device = Resource("device")
             decoders = device if cluster.shares_core else Resource("decoders", cluster.decoders)
             all_resources += [device] if cluster.shares_core else [device, decoders]
-            for _ in range(cluster.in_flight):
-                resources = (storage, decoders, device, cores, supervisor)
+            places.append((storage, decoders, device, cores, supervisor))
+        # As the supervisor deals: nobody has a second one before all have one, and who has least is first.
+        for turn in range(cluster.in_flight):
+            for resources in places[:: -1 if turn % 2 else 1]:
                 _Video(simulation, cluster, costs, resources).start(queue, finished)
     simulation.run()
     computed = max(end for end, _ in ends)

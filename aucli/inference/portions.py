@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-GPU_DETECTIONS = 32  # more are no faster: what is found of each is then handled one by one
+# Chosen, not yet measured on a GPU.
+GPU_DETECTIONS = 32
 GPU_SHARE = 0.25  # of a GPU's free memory for the pictures of all videos in flight and what is made of them
 BYTES_A_PIXEL = 32  # a picture, its copy in a batch, the table of sums and the pyramid
 LARGEST_PIXELS = 128 * 2**20  # of the frames that a video holds for one call of the detector

@@ -7,6 +7,7 @@ ever, `ProcessPoolExecutor` fails all that is left), so this module owns its pro
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -131,7 +132,7 @@ class _Crew:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._queue) or any(worker.is_busy for worker in self._workers)
+        return bool(self._queue) or any(worker.load for worker in self._workers)
 
     def start(self, place: Place, job: Job | None) -> None:
         # An interrupt has to wait until the worker is in the list, else it would be left behind. The
@@ -146,8 +147,7 @@ class _Crew:
         """One more task, for a worker that has room, else for one that ended; else it waits for its turn."""
         heavier = sum(other.task.weight >= task.weight for other in self._queue)
         self._queue.insert(heavier, Job(task))
-        for worker in self._workers:
-            self._fill(worker)
+        self._deal()
         if self._left and self._queue and not any(worker.is_idle for worker in self._workers):
             self.start(self._left.pop(), self._queue.popleft())
 
@@ -189,7 +189,7 @@ class _Crew:
                 first, worker.first = worker.first, None
                 if first is not None:
                     worker.give(first)
-                self._fill(worker)
+                self._deal()
             case ("setup_failed", kind, text, details):
                 _raise_again(kind or WorkerError, text, details)
             case ("lost", how) if not worker.is_ready:
@@ -198,7 +198,7 @@ class _Crew:
                 yield from self._lost(worker, how)
             case ("result", number, result):
                 job = worker.take(number)
-                self._fill(worker)
+                self._deal()
                 yield job.task, result
             case ("error", number, kind, text, details):
                 job = worker.take(number)
@@ -207,7 +207,7 @@ class _Crew:
                 elif issubclass(kind, OutputError):
                     _raise_again(kind, text, details)
                 else:
-                    self._fill(worker)
+                    self._deal()
                 yield job.task, TaskFailure(text, details)
 
     def end_those_beyond_limits(self) -> Iterator[Outcome]:
@@ -245,20 +245,22 @@ class _Crew:
         for worker in self._workers:
             worker.end()
 
-    def _fill(self, worker: WorkerProcess) -> None:
-        """Give the worker what it has room for, but no more than its share while others have none."""
-        while worker.is_ready and len(worker.jobs) < self._share(worker):
+    def _deal(self) -> None:
+        """Give out what there is room for, each task to who has fewest, and of these the lightest: else the
+        first to be ready would have all the longest, and those that still start none.
+        """
+        starting = [worker.load for worker in self._workers if not worker.is_ready]
+        while self._queue:
+            most = 1 + min(starting) if starting else sys.maxsize
+            free = [worker for worker in self._workers if worker.has_room and worker.load < most]
+            worker = min(free, key=lambda worker: (worker.load, worker.weight), default=None)
+            if worker is None:
+                return
             job = next((job for job in self._queue if not worker.jobs or not job.alone), None)
             if job is None:
                 return
             self._queue.remove(job)
             worker.give(job)
-
-    def _share(self, worker: WorkerProcess) -> int:
-        if any(job.alone for job in worker.jobs.values()):
-            return 1
-        given = sum(len(one.jobs) + (one.first is not None) for one in self._workers)
-        return min(worker.at_once, -(-(given + len(self._queue)) // len(self._workers)))
 
     def _replace(self, worker: WorkerProcess, jobs: Sequence[Job]) -> None:
         """A fresh process for the first of these, or for what waits; the others are the next to be done."""
@@ -269,8 +271,7 @@ class _Crew:
             self.start(worker.place, self._queue.popleft())
         else:
             self._left.append(worker.place)
-        for other in self._workers:
-            self._fill(other)
+        self._deal()
 
     def _each_alone(self, worker: WorkerProcess, how: str) -> None:
         """Have all jobs of a worker that is gone done once more, each by itself."""

@@ -40,7 +40,7 @@ from aucli.sinks.rows import rows_to_batch
 from aucli.sinks.spool import JoinedSpools, Spool
 
 _PROGRESS_SECONDS = 0.5
-MOST_AT_ONCE = 8  # videos in one process; beyond, its one interpreter has no time for more
+MOST_AT_ONCE = 8  # videos in one process, which has one interpreter for all; not yet measured on a GPU
 
 
 class Process(Protocol):

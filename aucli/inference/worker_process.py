@@ -89,8 +89,20 @@ class WorkerProcess:
         return self.is_ready and not self.jobs
 
     @property
-    def is_busy(self) -> bool:
-        return bool(self.jobs) or self.first is not None
+    def load(self) -> int:
+        """Jobs that it has, or gets as soon as it is ready."""
+        return len(self.jobs) + (self.first is not None)
+
+    @property
+    def weight(self) -> float:
+        """Of the jobs that it has."""
+        return sum(job.task.weight for job in self.jobs.values())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it can be given one more job now."""
+        alone = any(job.alone for job in self.jobs.values())
+        return self.is_ready and len(self.jobs) < (1 if alone else self.at_once)
 
     def give(self, job: Job) -> None:
         """Hand it a job."""

@@ -66,6 +66,16 @@ def test_few_tasks_are_shared_out(run):
     assert outcomes == dict.fromkeys("0123", 2)
 
 
+def test_the_longest_are_not_all_with_one(run, starts):
+    payloads = {
+        str(n): {"do": "meet", "tasks": 99, "seconds": 2, "weight": weight}
+        for n, weight in enumerate((9, 8, 2, 1))
+    }
+    run(payloads, workers=2)
+    process = {name: pid for pid, name in starts()[1]}
+    assert process["0"] == process["3"] != process["1"] == process["2"]
+
+
 def test_events_of_tasks_do_not_mix_and_results_are_each_its_own(run):
     payloads = {str(number): {"do": "square", "value": number} for number in range(30)}
     payloads |= {f"slow {n}": {"do": "sleep", "seconds": 0.2} for n in range(6)}
